@@ -15,34 +15,34 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// Claims are the claims of the ledger about files outside it: their SHA-256 by the name in
-// their folder.
+// Claims are the claims of the ledger about files outside it: the SHA-256 of each file,
+// keyed by its name in its folder.
 type Claims struct {
 	// Files has the hash of argus.json and the text of the public key.
 	Files       map[string]string
 	Authorities map[string]string
-	// Documents has the lists, the maps and the people, by their folder.
+	// Documents has the lists, the maps and the people, keyed by their folder.
 	Documents map[string]Documents
 	// Kept has the files that remain of a store of format 1.
 	Kept map[string]string
-	// Seals has the first seal of a delivery, by its number, and Again a second, different
-	// one.
+	// Seals has the first seal of each delivery, keyed by the delivery's number, and
+	// Again a second, different one.
 	Seals, Again map[string]string
 	Deliveries   map[string]*Delivery
 }
 
-// Documents are the files of a folder that keeps documents with a name.
+// Documents are the files of a folder of named documents.
 type Documents struct {
-	// Files has the SHA-256 of each by its file's name, Unnamed those of files whose names
-	// are destroyed.
+	// Files has the SHA-256 of each document, keyed by its file's name, and Unnamed those
+	// of files whose names are destroyed.
 	Files   map[string]string
 	Unnamed map[string]bool
 }
 
-// documentFolders has the folder of the documents that an act adds.
+// documentFolders maps each act that adds a document to the document's folder.
 var documentFolders = map[string]string{ledger.AddList: layout.Lists, ledger.AddMap: layout.Maps, ledger.AddPerson: layout.People}
 
-// documents returns a copy with all folders.
+// documents returns a copy that has all folders.
 func documents(of map[string]Documents) map[string]Documents {
 	all := map[string]Documents{}
 	for _, folder := range documentFolders {
@@ -127,29 +127,31 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 	return nil
 }
 
-// Known follows the claims of a ledger about authorities, lists and maps, without reading all of
-// it again. Its methods are safe for concurrent use, and the caller must not change the
-// maps.
+// Known follows the claims of a ledger about authorities, lists and maps, without
+// rereading the whole ledger. Its methods are safe for concurrent use, and the caller
+// must not change the maps.
 type Known struct {
 	ledger *ledger.Ledger
 	mu     sync.Mutex
-	seen   int // so many of ledger.Named are in said
+	seen   int // how many entries of ledger.Named are in said
 	said   *Claims
 }
 
-// Follow returns the claims of a ledger, as they are at each call.
+// Follow returns a Known that gives the claims of a ledger as they are at the time of
+// each call.
 func Follow(l *ledger.Ledger) *Known {
 	return &Known{ledger: l, said: &Claims{}}
 }
 
-// Authorities returns the SHA-256 of each authority and revocation, by its file's name.
+// Authorities returns the SHA-256 of each authority and revocation, keyed by its file's
+// name.
 func (k *Known) Authorities() (map[string]string, error) {
 	said, err := k.now()
 	return said.Authorities, err
 }
 
-// Documents returns a function that returns the SHA-256 of each document in a folder by its
-// file's name, and the SHA-256 of those whose names are destroyed.
+// Documents returns a function that returns the SHA-256 of each document in a folder,
+// keyed by its file's name, and the SHA-256 of those whose names are destroyed.
 func (k *Known) Documents(folder string) func() (named map[string]string, unnamed map[string]bool, err error) {
 	return func() (map[string]string, map[string]bool, error) {
 		said, err := k.now()
@@ -166,7 +168,7 @@ func (k *Known) now() (*Claims, error) {
 	if err != nil || len(entries) == k.seen {
 		return k.said, err
 	}
-	// Earlier answers stay as they are.
+	// Answers that were already given must not change.
 	next := &Claims{Authorities: map[string]string{}, Documents: documents(k.said.Documents)}
 	maps.Copy(next.Authorities, k.said.Authorities)
 	for _, e := range entries[k.seen:] {
@@ -181,17 +183,18 @@ func (k *Known) now() (*Claims, error) {
 // Hash returns the SHA-256 of a file in the ledger's notation.
 func Hash(data []byte) string { return argus.Hash(sha256.Sum256(data)).String() }
 
-// Folder is a folder whose files the ledger names.
+// Folder is a folder whose files are named in the ledger.
 type Folder struct {
-	Name   string // in the store
+	Name   string // its name in the store
 	What   string // the word for one of its files
 	Suffix string
-	Files  map[string]string // name to SHA-256
+	Files  map[string]string // maps names to SHA-256
 	// Unnamed has the SHA-256 of files whose names are destroyed.
 	Unnamed map[string]bool
 }
 
-// Folders returns the folders whose files the ledger names, always in the same order.
+// Folders returns the folders whose files are named in the ledger, always in the same
+// order.
 func (c *Claims) Folders() []Folder {
 	return []Folder{
 		{layout.Authorities, "authority", ".json", c.Authorities, nil},
@@ -214,32 +217,33 @@ type Delivery struct {
 	Opening string
 }
 
-// Add adds an entry whose subject is the delivery.
+// Add takes account of an entry whose subject is the delivery.
 func (d *Delivery) Add(e *ledger.Entry) {
 	switch e.Action {
 	case ledger.OpenDelivery:
 		d.Opened, d.Opening = true, e.Detail["opening"]
 	case ledger.ResumeDelivery:
-		// Before the ledger had hashes of openings, an opening that a crash kept out was
-		// never recorded.
+		// Before the ledger had hashes of openings, an opening that a crash kept out of
+		// the ledger was never recorded.
 		d.Opened = d.Opened || e.Envelope == (argus.Hash{})
 	case ledger.SealDelivery, ledger.UpgradeSeal:
 		d.Sealed = true
 	}
 }
 
-// Contradict describes how a delivery contradicts the ledger, "" if it does not.
+// Contradict describes how a delivery contradicts the ledger, or returns "" if it does
+// not.
 func (d *Delivery) Contradict(with evidence.Begun) string {
 	switch {
 	case !d.Opened && with.More:
 		return fmt.Sprintf("delivery %s has records, but the ledger has no entry for its opening: Argus did not ingest it, or the ledger was cut back", d.Number)
 	case d.Opening != "" && d.Opening != with.Root.String():
-		return fmt.Sprintf("the opening of delivery %s has the root %s, the ledger says %s", d.Number, with.Root, d.Opening)
+		return fmt.Sprintf("the opening of delivery %s has the root %s, but the ledger says %s", d.Number, with.Root, d.Opening)
 	}
 	return ""
 }
 
-// OtherLedger describes the problem of a seal that was made over another ledger.
+// OtherLedger describes the problem with a seal that states the head of another ledger.
 func OtherLedger(seal *argus.Seal) string {
 	return fmt.Sprintf("when delivery %s was sealed, the ledger had %d entries with the root %s, which this ledger never had: it was cut back or replaced",
 		seal.Delivery, seal.Ledger.Entries, seal.Ledger.Root)

@@ -23,13 +23,13 @@ const (
 )
 
 // An Encoder appends to a buffer. The keys of a map must be given in ascending order.
-// The methods that end in At omit a pair whose value is zero.
+// Methods whose names end in At omit a pair whose value is zero.
 type Encoder struct {
 	Buf  []byte
 	open []mapping
 }
 
-// mapping is a map that has not ended.
+// mapping is a map that has not been ended yet.
 type mapping struct{ at, pairs int }
 
 // Begin begins a map.
@@ -166,7 +166,7 @@ func (d *Decoder) Sound() bool { return !d.failed }
 // Whole reports whether all of the data was read without a failure.
 func (d *Decoder) Whole() bool { return !d.failed && d.at == len(d.data) }
 
-// head reads the head of a value of a major type.
+// head reads the head of a value that has the given major type.
 func (d *Decoder) head(major byte) uint64 {
 	if d.failed || d.at >= len(d.data) || d.data[d.at]&0xe0 != major {
 		d.failed = true
@@ -292,7 +292,7 @@ func (d *Decoder) Bytes() []byte {
 	return []byte(s)
 }
 
-// Fixed reads a byte string of the length of b that is not all zeros.
+// Fixed reads into b a byte string of the same length that is not all zeros.
 func (d *Decoder) Fixed(b []byte) {
 	s := d.take(majorBytes)
 	if len(s) != len(b) {

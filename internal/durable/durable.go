@@ -1,10 +1,9 @@
 // Package durable puts files in place so that they survive a power cut.
 //
 // Code that writes to disk takes a [Disk], so that a test can cut the power between any
-// two operations (package durabletest).
-//
-// On Windows the contents of files are made durable, and names are not: after a power
-// cut they may be those of some moments before, in order.
+// two operations (package durabletest). On Windows, the contents of files are made
+// durable, but not their names: after a power cut, the names may be those of some moments
+// earlier, as if the last operations had not been done.
 package durable
 
 import (
@@ -21,11 +20,11 @@ import (
 
 // Disk is the storage of files. The product has one, [OS].
 type Disk interface {
-	// OpenFile opens a regular file like os.OpenFile. For anything else it waits for
-	// nobody, and the error is [ErrUnfit].
+	// OpenFile opens a regular file like os.OpenFile. For anything else, it returns
+	// [ErrUnfit] without blocking.
 	OpenFile(name string, flag int, mode fs.FileMode) (File, error)
 	Rename(from, to string) error
-	// Link gives a file a second name. The error is fs.ErrExist if that is taken.
+	// Link gives a file a second name. The error is fs.ErrExist if that name is taken.
 	Link(from, to string) error
 	Remove(name string) error
 	Stat(name string) (fs.FileInfo, error)
@@ -100,8 +99,8 @@ func (OS) Lock(name string, exclusive bool) (unlock func() error, held bool, err
 	return lock.Unlock, held, err
 }
 
-// Replace puts a whole file in place: after a crash the file is the old one or the new
-// one.
+// Replace puts a whole file in place: after a crash, the file is either the old one or
+// the new one.
 func Replace(d Disk, name string, data []byte) error {
 	temporary := name + ".tmp"
 	if err := write(d, temporary, os.O_TRUNC, 0o600, data); err != nil {
@@ -110,9 +109,9 @@ func Replace(d Disk, name string, data []byte) error {
 	return Install(d, temporary, name)
 }
 
-// WriteNew makes a new file. After a crash it exists whole, or not at all; of several
-// processes that make it at the same time, one succeeds. The error is fs.ErrExist if
-// the name is taken.
+// WriteNew makes a new file. After a crash, it exists whole or not at all; if several
+// processes make it at the same time, only one succeeds. The error is fs.ErrExist if the
+// name is taken.
 func WriteNew(d Disk, name string, data []byte) error {
 	temporary := name + "." + rand.Text() + ".tmp"
 	if err := write(d, temporary, os.O_EXCL, 0o600, data); err != nil {
@@ -149,7 +148,7 @@ func Install(d Disk, temporary, name string) error {
 	return d.SyncDir(filepath.Dir(name))
 }
 
-// ErrUnfit means that a name is not that of a regular file of the expected size.
+// ErrUnfit means that a name does not belong to a regular file of the expected size.
 var ErrUnfit = errors.New("it is not a regular file of the expected size")
 
 // ReadFile reads a file of at most the given size. The error is [ErrUnfit] if it is
@@ -170,8 +169,8 @@ func ReadFile(d Disk, name string, most int64) ([]byte, error) {
 	return data, errors.Join(err, f.Close())
 }
 
-// ReadGiven reads a file or a pipe that the user names. The error is [ErrUnfit] if it has
-// more than so many bytes.
+// ReadGiven reads a file or a pipe named by the user. The error is [ErrUnfit] if it has
+// more than the given number of bytes.
 func ReadGiven(name string, most int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// syncDir does nothing: Windows flushes directories for administrators only. NTFS
-// writes names in a journal, in order, so that after a power cut a name may be the
-// previous one, as if the last operations had not been done.
+// syncDir does nothing: Windows flushes directories only for administrators. NTFS writes
+// names in a journal, in order, so that after a power cut a name may be the previous one,
+// as if the last operations had not been done.
 func syncDir(string) error { return nil }
 
 // rename and openFile retry while another program has the file open, such as a reader
@@ -43,7 +43,7 @@ func patiently(operation func() error, passing ...error) (err error) {
 	return err
 }
 
-// NoWait is the flag with which opening a pipe or a device waits for nobody.
+// NoWait is the flag that keeps the opening of a pipe or a device from blocking.
 const NoWait = 0
 
 // WriteProtected reports whether a file or folder exists and this process may not write

@@ -36,7 +36,7 @@ func TestPowerCut(t *testing.T) {
 					return nil
 				}
 			}
-			return fmt.Errorf("%d versions were acknowledged, and the file holds %q", acknowledged+1, data)
+			return fmt.Errorf("%d versions were acknowledged, but the file holds %q", acknowledged+1, data)
 		}
 	}
 	cuts, err := durabletest.EachCut(200, false, work)
@@ -48,7 +48,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// TestWriteNew: a new file replaces none, and leaves nothing beside it.
+// TestWriteNew: a new file never replaces another, and leaves nothing else behind.
 func TestWriteNew(t *testing.T) {
 	for _, d := range []durable.Disk{durable.OS{}, durabletest.New(1)} {
 		dir := t.TempDir()

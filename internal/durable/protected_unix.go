@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NoWait is the flag with which opening a pipe or a device waits for nobody.
+// NoWait is the flag that keeps the opening of a pipe or a device from blocking.
 const NoWait = unix.O_NONBLOCK
 
 // WriteProtected reports whether a file or folder exists and this process may not write
-// to it: by its permissions, or because the disk is mounted so.
+// to it: by its permissions, or because the disk is mounted read-only.
 func WriteProtected(name string) bool {
 	err := unix.Access(name, unix.W_OK)
 	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS)

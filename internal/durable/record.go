@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// Prepared begins the name of a file that is ready and not yet in its place.
+// Prepared is the prefix of the name of a file that is ready but not yet in place.
 const Prepared = ".new-"
 
 // Record makes a new file in three steps, so that its record and the file both exist in
-// the end, or neither: the file is made ready under another name; record notes
-// elsewhere that the file will exist; then it gets its name. The error is fs.ErrExist
-// if the name is taken. No other process may do this in the folder meanwhile.
-// [SettleRecords] finishes after a crash, and also settles a file whose record fails,
-// since the record may have been written all the same.
+// the end, or neither: the file is made ready under another name; record notes elsewhere
+// that the file will exist; then it gets its name. The error is fs.ErrExist if the name
+// is taken. No other process may do this in the folder meanwhile. [SettleRecords]
+// finishes after a crash, and also settles a file whose record fails, since the record
+// may have been written nevertheless.
 func Record(d Disk, name string, data []byte, record func() error) error {
 	entries, err := d.ReadDir(filepath.Dir(name))
 	if err != nil {
@@ -59,8 +59,8 @@ func place(d Disk, name string) error {
 	return d.Remove(readyName(name))
 }
 
-// Unsettled reports whether a folder has files that Record has made ready and not put
-// in place, possibly because a process is at work.
+// Unsettled reports whether a folder has files that Record has made ready but not put in
+// place, possibly because it is still running in some process.
 func Unsettled(d Disk, dir string) (bool, error) {
 	names, err := filesReady(d, dir)
 	return len(names) > 0, err
@@ -79,7 +79,7 @@ func filesReady(d Disk, dir string) (names []string, err error) {
 	return names, nil
 }
 
-// maxRecord is the most bytes of a file that SettleRecords reads.
+// maxRecord is the maximum size in bytes of a file that SettleRecords reads.
 const maxRecord = 1 << 30
 
 // SettleRecords finishes interrupted calls of Record: it puts the files in place for

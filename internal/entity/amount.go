@@ -1,23 +1,23 @@
 package entity
 
-// currencies are words for currencies, in any case.
+// currencies are words for currencies, in upper or lower case.
 var currencies = newWords(map[string]string{
 	"eur": "EUR", "euro": "EUR", "euros": "EUR", "usd": "USD", "gbp": "GBP", "chf": "CHF",
 	"dollar": "$", "dollars": "$", "btc": "BTC", "bitcoin": "BTC", "bitcoins": "BTC", "usdt": "USDT", "usdc": "USDC",
 })
 
-// currencyCodes are codes (ISO 4217) that count in capitals only, without
-// those that are words, such as ALL, MAD and TOP; TL means TRY.
+// currencyCodes are codes (ISO 4217) that count only in capitals, without those that are
+// also words, such as ALL, MAD and TOP; TL means TRY.
 var currencyCodes = map[string]bool{
 	"AED": true, "AUD": true, "BGN": true, "BRL": true, "CAD": true, "CNY": true, "CZK": true, "DKK": true, "HKD": true,
 	"HUF": true, "ILS": true, "INR": true, "JPY": true, "KRW": true, "MXN": true, "NOK": true, "NZD": true, "PLN": true,
 	"RSD": true, "RUB": true, "SAR": true, "SEK": true, "SGD": true, "TL": true, "UAH": true, "ZAR": true,
 }
 
-// dollars are the prefixes of a $ that name its country.
+// dollars are the prefixes of a $ that indicate its country.
 var dollars = map[string]string{"US": "USD", "A": "AUD", "AU": "AUD", "C": "CAD", "CA": "CAD", "HK": "HKD", "NZ": "NZD", "R": "BRL"}
 
-// signCodes are the codes of the signs, in their order. A $ is the dollar of many
+// signCodes are the codes of the signs, in the same order. A $ is the dollar of many
 // countries, and ¥ is two currencies: they are not translated.
 var signCodes = [plainSignEnd - plainSign]string{"EUR", "GBP", "¥", "TL", "RUB", "UAH", "BTC", "INR", "ILS", "KRW"}
 

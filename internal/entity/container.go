@@ -38,8 +38,9 @@ func containerAt(b []byte, start int) (_, end int, normal string) {
 	return start, i, string(number[:])
 }
 
-// containerCheck returns the check digit (ISO 6346, annex A): letters count from 10,
-// without the multiples of 11; each place weighs twice the place before.
+// containerCheck returns the check digit (ISO 6346, annex A): letters have the values
+// from 10 up, skipping the multiples of 11; each place weighs twice as much as the
+// previous one.
 func containerCheck(number []byte) byte {
 	sum := 0
 	for i, c := range number {

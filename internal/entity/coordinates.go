@@ -38,8 +38,8 @@ func coordinates(b []byte, from, to int) (start, end int, normal string) {
 	return start, end, latitude + "," + longitude
 }
 
-// degrees reads a number of degrees, and the letter of its side; end is 0 if there is
-// no number.
+// degrees reads a number of degrees and the letter of its hemisphere; end is 0 if there
+// is no number.
 func degrees(b []byte, i int, most float64, positive, negative byte) (normal string, end int, turned bool) {
 	begin := i
 	if i < len(b) && b[i] == '-' {

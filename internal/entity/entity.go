@@ -1,11 +1,9 @@
 // Package entity finds identifiers in text: phones, containers, accounts, vessels, plates, coordinates, amounts.
 //
-// It prefers a missed identifier to a wrong one: check digits are verified, and
-// ambiguous forms are not identifiers. A finding says that the text has this form at
-// this place, not that a phone, an account or a plate exists. Anything not found here can
-// still be found as text.
-//
-// Names of places are not found, because that needs a gazetteer.
+// It prefers a missed identifier to a wrong one: check digits are verified, and ambiguous
+// forms are not identifiers. A finding says that the text has this form at this place,
+// not that a phone, an account or a plate exists. Anything not found here can still be
+// found as text. Names of places are not found, because that would need a gazetteer.
 package entity
 
 import (
@@ -17,28 +15,28 @@ import (
 	"unicode/utf8"
 )
 
-// Version names the rules. Different rules find different identifiers, so an index
+// Version identifies the rules. Different rules find different identifiers, so an index
 // that was built with another version is rebuilt.
 //
 // 1: the first.
 const Version = "1"
 
-// An Entity is an identifier at a place of a text.
+// An Entity is an identifier at a place in a text.
 type Entity struct {
 	Kind string `json:"kind"`
 	// Normal is the normal form, the same for every spelling in a text: ASCII, except for
-	// the sign of a currency and the letters of a host, and at most MaxNormal bytes. It
-	// finds itself ([Normal]), and is not the name of a kind.
+	// the sign of a currency and the letters of a host, and at most MaxNormal bytes.
+	// Looking it up gives itself again ([Normal]), and it is never the name of a kind.
 	Normal string `json:"normal"`
-	// Start and End are its bytes [Start, End) in the text.
+	// Start and End delimit its bytes [Start, End) in the text.
 	Start int `json:"start"`
 	End   int `json:"end"`
 }
 
-// MaxNormal is the most bytes of a normal form.
+// MaxNormal is the maximum size of a normal form in bytes.
 const MaxNormal = 254
 
-// A kind is one kind of identifiers.
+// A kind is one kind of identifier.
 type kind struct {
 	name   string
 	anchor anchor
@@ -48,7 +46,7 @@ type kind struct {
 	// that does not depend on the length of the text. normal is empty if there
 	// is none.
 	find func(b []byte, from, to int) (start, end int, normal string)
-	// context is the part that an identifier on its own may lack.
+	// context is the part that may be missing when an identifier is given on its own.
 	context string
 }
 
@@ -104,15 +102,15 @@ type Finder struct {
 }
 
 // Find returns the identifiers of a text in order. No two overlap, so there are never
-// more identifiers than words. The slice is valid until the next call. A text without
-// a digit, @ or :// costs one look at each byte.
+// more identifiers than words. The slice is valid until the next call. A text without a
+// digit, @ or :// takes only one look at each byte.
 func (f *Finder) Find(text string) []Entity {
 	if !candidate(text) {
 		return nil
 	}
 	f.text.read(text)
 	f.found = f.found[:0]
-	b, last := f.text.bytes, 0 // last is the end of the last word
+	b, last := f.text.bytes, 0 // last is where the last word ends
 	for i := anchorAt(b, 0); i < len(b); i = anchorAt(b, i) {
 		from := i
 		switch i++; {
@@ -211,7 +209,7 @@ func candidate(text string) bool {
 	return candidateIn(text, i, len(text))
 }
 
-// highs are the bits that no ASCII byte has.
+// highs are the bits that are set in no ASCII byte.
 const highs = 0x8080808080808080
 
 // anchors sets the highest bit of each of eight bytes that is a digit, a : or an @, if

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// scene is a text of testdata/find.txt with the lines after it.
+// scene is a text from testdata/find.txt with the lines that follow it.
 type scene struct {
 	text string
 	want []string
@@ -94,7 +94,7 @@ func check(t interface{ Errorf(string, ...any) }, text string, found []Entity) {
 	}
 }
 
-// pieces form texts that are almost identifiers.
+// pieces are combined into texts that are almost identifiers.
 var pieces = []string{
 	" ", "  ", ",", ".", "-", "/", ":", "://", "@", "+", "00", "(0)", "'", "\n", "_", "\u200f", "\u00a0", "é", "ф", "\xff", "٣", "５", "€", "$", "°", "k", "kg", "g", "m", "mln", "euro",
 	"EUR", "US", "IMO", "IMEI", "http", "https", "example.org", "a", "MSCU", "NL91", "ABNA", "0417", "1643", "XT", "JKL", "S", "bc1q", "0x",
@@ -150,7 +150,7 @@ func FuzzFind(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { check(t, text, Find(text)) })
 }
 
-// TestDigits compares the zeros with Unicode's.
+// TestDigits compares zeros with the zeros of Unicode.
 func TestDigits(t *testing.T) {
 	for _, zero := range zeros {
 		for d := range rune(10) {
@@ -164,7 +164,8 @@ func TestDigits(t *testing.T) {
 	}
 }
 
-// TestAnchors: eight bytes at a time give the same result as one at a time.
+// TestAnchors: reading eight bytes at a time gives the same result as reading one at a
+// time.
 func TestAnchors(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		b := rapid.SliceOfN(rapid.ByteRange(0, plainSignEnd), 0, 40).Draw(r, "bytes")
@@ -184,7 +185,7 @@ func TestAnchors(t *testing.T) {
 	})
 }
 
-// hostile texts make each kind try as often as possible.
+// hostile texts make each kind try to match as often as possible.
 var hostile = map[string]string{
 	"phones": "+1 2 3 4 5 6 7 8 9 0 ", "plus": "+44 7700900123 ", "bases": strings.Repeat("1", 26) + "A ", "hexadecimal": "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed ",
 	"at": "@", "addresses": "a@a.", "local": strings.Repeat("a", 63) + "@", "links": "https://", "one word": "a1", "digits": "1 ", "digit": "7", "points": "1.", "groups": "123 ", "money": "1 EUR ",

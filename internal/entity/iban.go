@@ -18,10 +18,9 @@ var ibanLengths = map[[2]byte]int{
 	{'U', 'A'}: 29, {'V', 'A'}: 22, {'V', 'G'}: 24, {'X', 'K'}: 20, {'Y', 'E'}: 30,
 }
 
-// iban finds international bank account numbers (ISO 13616-1): of the length
-// of the country, with correct check digits (ISO 7064, mod 97-10), in
-// one word or in groups of four with a space or hyphen between them. Normal
-// form: in one word, in capitals.
+// iban finds international bank account numbers (ISO 13616-1): of the country's length,
+// with correct check digits (ISO 7064, mod 97-10), in one word or in groups of four
+// separated by a space or hyphen. Normal form: in one word, in capitals.
 func iban(b []byte, from, to int) (start, end int, normal string) {
 	if !isLetter(b[from]) || !isLetter(b[from+1]) || !isDigit(b[from+2]) || !isDigit(b[from+3]) {
 		return 0, 0, ""

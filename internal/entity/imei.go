@@ -2,10 +2,9 @@ package entity
 
 import "bytes"
 
-// imei finds the numbers of handsets (3GPP TS 23.003, annex B): fifteen digits, the
-// last one a check digit (Luhn), also with spaces, hyphens or slashes
-// between them, and IMEI at most 16 characters before. Normal form: IMEI
-// 490154203237518.
+// imei finds the numbers of handsets (3GPP TS 23.003, annex B): fifteen digits, the last
+// one a check digit (Luhn), optionally with spaces, hyphens or slashes between them, and
+// preceded by IMEI at most 16 characters earlier. Normal form: IMEI 490154203237518.
 func imei(b []byte, from, to int) (start, end int, normal string) {
 	if !isDigit(b[from]) {
 		return 0, 0, ""

@@ -2,10 +2,10 @@ package entity
 
 import "strings"
 
-// A number is a number as written in a text.
+// A number is a number as it is written in a text.
 type number struct {
 	start, end int
-	// digits holds count digits without separators; the last ones, decimals, come after
+	// digits holds count digits without separators; the last decimals of them come after
 	// the point.
 	digits          [mostDigits + 6]byte
 	count, decimals int
@@ -14,7 +14,7 @@ type number struct {
 	unclear bool
 }
 
-// mostDigits is the most digits of a number.
+// mostDigits is the maximum number of digits in a number.
 const mostDigits = 15
 
 // numberAt reads the number that begins with the digit at i, with groups of

@@ -2,11 +2,11 @@ package entity
 
 import "slices"
 
-// phone finds telephone numbers in international form (ITU-T E.164): + or 00,
-// the code of a country, and as many digits as its numbers have, with spaces, hyphens, points, slashes
-// and parentheses between them. After 00 the number has at least eight digits
-// after the code. Normal form: +32470123456, without a 0 that is dialled only inside the
-// country: +44 (0)20, +31 06.
+// phone finds telephone numbers in international form (ITU-T E.164): + or 00, the code of
+// a country, and as many digits as its numbers have, optionally with spaces, hyphens,
+// points, slashes and parentheses between them. After 00 the number has at least eight
+// digits after the code. Normal form: +32470123456, without a 0 that is dialled only
+// inside the country: +44 (0)20, +31 06.
 //
 // Plans change and new ranges are assigned, so a number counts by its length, whether or
 // not it was assigned. A number in national form could be of any country and is not
@@ -31,7 +31,7 @@ func phone(b []byte, from, _ int) (start, end int, normal string) {
 		start > 1 && (b[start-1] == '.' || b[start-1] == ',' || b[start-1] == '-' || b[start-1] == '/') && isDigit(b[start-2]) {
 		return 0, 0, ""
 	}
-	// The digits, and the end of each group of them.
+	// The digits, and where each group of them ends.
 	var digits [18]byte
 	count, first := 0, true
 	for i := from; ; {
@@ -43,7 +43,7 @@ func phone(b []byte, from, _ int) (start, end int, normal string) {
 		if number := international(digits[:count], least); number != "" && ends(b, group) {
 			end, normal = group, number
 			if first && count >= 10 {
-				break // +32470123456 10: one long group that is a number by itself is the number
+				break // +32470123456 10: a long group that is a number by itself is taken as the number
 			}
 		}
 		first = false

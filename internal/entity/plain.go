@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// A plainText is a text with one byte for each character, so that a kind reads bytes
-// only: digits of all scripts, full-width forms, dashes and spaces become ASCII, some
-// signs the bytes below; combining marks, marks of direction and invisible characters
-// are removed.
+// A plainText is a text with one byte for each character, so that a kind only has to read
+// bytes: digits of all scripts, full-width forms, dashes and spaces become ASCII, and
+// some signs become the bytes below; combining marks, direction marks and invisible
+// characters are removed.
 type plainText struct {
 	bytes []byte
-	// at has the origin of each byte; empty if none has moved.
+	// at has the original place of each byte; it is empty if none has moved.
 	at []int32
 }
 
@@ -83,7 +83,7 @@ func (t *plainText) read(text string) {
 	}
 }
 
-// plainOf is 0 for characters that are removed.
+// plainOf returns 0 for characters that are removed.
 func plainOf(r rune) byte {
 	if d := digitOf(r); d >= 0 {
 		return '0' + byte(d)
@@ -110,7 +110,7 @@ func plainOf(r rune) byte {
 	return plainOther
 }
 
-// place returns the bytes of the text after plain bytes.
+// place returns the bytes of the text that correspond to plain bytes.
 func (t *plainText) place(text string, start, end int) (int, int) {
 	if len(t.at) == 0 {
 		return start, end
@@ -140,7 +140,7 @@ var class = func() (table [256]uint8) {
 const (
 	classNone  = iota
 	classGlue  // no identifier begins or ends next to it
-	classDigit // from here on: in words
+	classDigit // this class and those below occur in words
 	classUpper
 	classLower
 )
@@ -148,13 +148,13 @@ const (
 func isDigit(c byte) bool  { return class[c] == classDigit }
 func isLetter(c byte) bool { return class[c] >= classUpper }
 
-// begins reports whether an identifier may begin at i, ends whether one may end at i,
-// free both.
+// begins reports whether an identifier may begin at i, ends whether one may end at i, and
+// free whether both hold.
 func begins(b []byte, i int) bool        { return i == 0 || class[b[i-1]] == classNone }
 func ends(b []byte, i int) bool          { return i == len(b) || class[b[i]] == classNone }
 func free(b []byte, start, end int) bool { return begins(b, start) && ends(b, end) }
 
-// digitAt reports whether there is a digit at i, which may be outside.
+// digitAt reports whether there is a digit at i, which may be out of range.
 func digitAt(b []byte, i int) bool { return i >= 0 && i < len(b) && isDigit(b[i]) }
 
 // digitsEnd returns the end of the digits from i on.

@@ -8,13 +8,13 @@ import (
 // plateForms are the forms of number plates that are hard to mistake: 9 means a digit, A
 // a letter; other letters mean themselves.
 var plateForms = [...]string{
-	// Dutch sidecodes 3 to 14 (RDW), of cars since 1978. The older forms, AA-99-99
-	// and 99-99-AA, are too often dates and part numbers.
+	// Dutch sidecodes 3 to 14 (RDW), used for cars since 1978. The older forms, AA-99-99
+	// and 99-99-AA, too often turn out to be dates and part numbers.
 	"99-AA-99", "AA-99-AA", "AA-AA-99", "99-AA-AA", "99-AAA-9", "9-AAA-99",
 	"AA-999-A", "A-999-AA", "AAA-99-A", "9-AA-999", "999-AA-9",
 	// Dutch light commercial vehicles, tractors, and electric scooters.
 	"V-99-AAA", "T-99-AAA", "E-99-AAA",
-	// Belgian, of cars since 2010 (the first digit is 1 or 2) and on request.
+	// Belgian plates, for cars since 2010 (the first digit is 1 or 2) and on request.
 	"9-ABB-999",
 }
 

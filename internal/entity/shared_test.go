@@ -12,7 +12,7 @@ import (
 // Real data is kept outside the project.
 const shared = "../../../shared/data/entities"
 
-// differs are examples with a different result here, and the reason.
+// differs lists the examples that give a different result here, with the reason.
 var differs = map[string]string{
 	"02192d74d0cb94344c9569c2e77901573d8d7903c3ebec3a957724895dca52c6b4": "a public key has no checksum",
 	"03b0bd634234abbb1ba1e986e884185c61cf43e001f9137f23c2c409273eb16e65": "a public key has no checksum",
@@ -51,9 +51,9 @@ func TestSharedFindings(t *testing.T) {
 		file, kind  string
 		least, more int // found by both; found only here
 	}{
-		// More: capitals and small letters mixed.
+		// More are found here: capitals and small letters mixed.
 		{"iban.jsonl", "iban", 158, 1}, {"crypto.jsonl", "crypto", 7, 0}, {"email.jsonl", "email", 7, 0},
-		// More: a number of the right length that was not assigned.
+		// More are found here: numbers of the right length that were not assigned.
 		{"phone.jsonl", "phone", 13, 1},
 		{"ph_mobile_number.jsonl", "phone", 6, 0}, {"tr_phone_number.jsonl", "phone", 6, 0},
 	} {

@@ -32,7 +32,8 @@ func testJudge(t testing.TB) (*Judge, age.Identity) {
 	return judge, identity
 }
 
-// filesWith returns the files in a folder that contain some bytes. It decompresses blocks.
+// filesWith returns the files in a folder that contain the given text, also inside
+// compressed blocks.
 func filesWith(t testing.TB, dir string, text string) (names []string) {
 	t.Helper()
 	c, err := form.NewCodec()
@@ -78,7 +79,7 @@ func filesWith(t testing.TB, dir string, text string) (names []string) {
 	return names
 }
 
-// Each kind of record is returned as it was stored, and verifies.
+// Records of every kind are returned as they were stored, and pass verification.
 func TestEveryKind(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, Options{Recent: 1})
@@ -118,7 +119,7 @@ func TestEveryKind(t *testing.T) {
 		"not UTF-8":          {Kind: argus.KindKey, Key: &argus.Key{From: "\xff"}},
 	} {
 		if err := s.Append(t.Context(), d, []*argus.Record{r}); err == nil {
-			t.Errorf("an opened record or act %s is taken", name)
+			t.Errorf("an opened record or act %s is accepted", name)
 		}
 	}
 	if err := s.Close(); err != nil {
@@ -151,7 +152,8 @@ func TestEveryKind(t *testing.T) {
 }
 
 // A sealed message can be read with the judge's key. Without it nothing is visible: no
-// text, no names, no id that could be guessed (a lawyer recognised at intake).
+// text, no names, no id that could be guessed. This is the case of a lawyer recognised at
+// intake.
 func TestSealedRecord(t *testing.T) {
 	judge, identity := testJudge(t)
 	_, stranger := testJudge(t)
@@ -196,7 +198,7 @@ func TestSealedRecord(t *testing.T) {
 	if _, err := OpenSealed(stored, stranger); err == nil {
 		t.Error("a stranger reads it")
 	}
-	// Every leaf, root and signature verifies without a key.
+	// Every leaf, root and signature can be verified without a key.
 	if damage, notes, v := verifyAll(t, dir, keys); len(damage)+len(notes) != 0 || v.Counts.Sealed != 1 {
 		t.Errorf("%+v, damage %+v, notes %+v", v, damage, notes)
 	}

@@ -33,7 +33,7 @@ type Amendment struct {
 	// Acts are the records of kind withdrawn, released or destroyed that state the meaning
 	// of the change.
 	Acts []*argus.Record
-	// Changes gives the parts of each record that are gone afterwards, 0 for none.
+	// Changes gives the parts of each record that are gone afterwards, or 0 for none.
 	Changes map[uint64]argus.Gone
 	// Originals gives the bytes of received files that are gone afterwards.
 	Originals []OriginalOrder
@@ -46,12 +46,12 @@ type Amendment struct {
 	Store  string
 	Signer note.Signer
 	Now    time.Time
-	// Begun is called when the amendment's delivery is opened, before any further record:
-	// it writes the ledger. An error ends the amendment.
+	// Begun is called when the amendment's delivery has been opened, before any further
+	// record, to write to the ledger. An error ends the amendment.
 	Begun func(ctx context.Context, d argus.DeliveryNumber) error
-	// Sealed is called when the amendment is sealed, before any byte changes: it writes
-	// the ledger. If it fails, nothing changes until the store is next opened for writing,
-	// which carries out the sealed order. Default nothing.
+	// Sealed is called when the amendment has been sealed, before any byte changes, to
+	// write to the ledger. If it fails, nothing changes until the store is next opened
+	// for writing, which carries out the sealed order. Default nothing.
 	Sealed func(ctx context.Context, seal *argus.Seal) error
 }
 
@@ -68,20 +68,21 @@ type OriginalOrder struct {
 // Amended is the result of an amendment.
 type Amended struct {
 	Seal *argus.Seal
-	// Done is set if no earlier file of a segment is left. Otherwise somebody still reads
-	// one, and Settle reports when nobody does.
+	// Done is set if no earlier file of a segment is left. Otherwise a process is still
+	// reading one, and Settle reports when none is.
 	Done bool
 }
 
-// Amend changes stored records by an order. The order becomes a delivery of its own, which
-// is sealed first. Then the segments with the records are rewritten, and their earlier
-// files removed when nobody reads them any more. Only records of sealed deliveries can be
-// changed. A content can go only together with all sightings of it, since they state a
-// hash of it. A part that is gone and not withheld never comes back.
+// Amend changes stored records as an order requires. The order becomes a delivery of its
+// own, which is sealed first. Then the segments with the records are rewritten, and their
+// earlier files are removed once nobody is reading them. Only records of sealed
+// deliveries can be changed. A content can be removed only together with all its
+// sightings, since they state its hash. A part that is gone and not withheld never comes
+// back.
 //
-// An error before the amendment is sealed leaves everything as it was, except that the
-// delivery may have been begun. After that, the next opening for writing completes the
-// amendment.
+// If an error occurs before the amendment is sealed, everything stays as it was, except
+// that the delivery may have begun. If it occurs later, the amendment is completed when
+// the store is next opened for writing.
 func (s *Store) Amend(ctx context.Context, a Amendment) (*Amended, error) {
 	if s.writer == nil {
 		return nil, errors.New("amend the evidence: the store is open for reading only")
@@ -131,7 +132,7 @@ func (s *Store) amend(ctx context.Context, a *Amendment) (*Amended, error) {
 	return nil, err
 }
 
-// prepareOriginals prepares the changes of received files, in new files. If it fails, it
+// prepareOriginals prepares the changes to received files, in new files. If it fails, it
 // returns those that were prepared.
 func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []argus.OriginalChange, err error) {
 	for _, o := range a.Originals {
@@ -223,7 +224,7 @@ func (s *Store) carryOut(ctx context.Context, a *Amendment, seal *argus.Seal, fi
 	return &Amended{Seal: seal, Done: done}, err
 }
 
-// commitOriginals puts the prepared changes of received files in place.
+// commitOriginals puts the prepared changes to received files in place.
 func (s *Store) commitOriginals(ctx context.Context, changes []argus.OriginalChange) error {
 	for _, c := range changes {
 		if err := s.originals.Commit(ctx, c.File, c.Becomes); err != nil {
@@ -246,8 +247,8 @@ type amending struct {
 	s      *Store
 	a      *Amendment
 	hasher argus.Hasher
-	key    [sha256.Size]byte // of the ids that replace others; not kept
-	// segments has the changed records of each segment, in order.
+	key    [sha256.Size]byte // derives the ids that replace others; not kept
+	// segments maps each segment to its changed records, in order.
 	segments map[uint32][]uint64
 }
 
@@ -310,7 +311,7 @@ func (m *amending) prepare(ctx context.Context) (files []*prepared, changes []ar
 	return files, changes, nil
 }
 
-// segment writes the next file of a segment, durably, and returns the changes of its
+// segment durably writes the next file of a segment, and returns the changes to its
 // records.
 func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (changes []argus.Change, err error) {
 	s := m.s
@@ -365,7 +366,7 @@ func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (chan
 	return changes, s.disk.SyncDir(s.path(evidenceDir))
 }
 
-// block returns the new block and the changes of its records.
+// block returns the new block and the changes to its records.
 func (m *amending) block(ctx context.Context, ref form.Ref, old *segment, seqs []uint64) ([]byte, []argus.Change, error) {
 	head := make([]byte, form.HeadSize)
 	if _, err := old.ReadAt(head, int64(ref.Offset)); err != nil {
@@ -479,16 +480,16 @@ func (m *amending) open(v *form.Revised) (whole form.Hidden, err error) {
 func (m *amending) withhold(hide *form.Hidden, to argus.Gone) ([]byte, error) {
 	switch {
 	case m.a.Judge == nil:
-		return nil, errors.New("no judge is named whose key would encrypt it")
+		return nil, errors.New("it cannot be encrypted, because no judge is named")
 	case to&argus.GoneStatement != 0 && hide.StatementSalt == nil, to&argus.GoneContent != 0 && hide.ContentSalt == nil:
 		return nil, errors.New("it cannot be read, so it cannot be withheld")
 	}
 	return m.a.Judge.encrypt(hide)
 }
 
-// shared checks the records that share a content: it can go only together with all
-// sightings of it, which state a hash of it, and a sighting can come back only if the
-// content is there.
+// shared checks the records that share a content: the content can be removed only
+// together with all its sightings, which state its hash, and a sighting can come back
+// only if the content is there.
 func (m *amending) shared(ctx context.Context, seq uint64, r *argus.Record, kind argus.Kind, from, to argus.Gone) error {
 	goes, comes := to&^from, from&^to
 	switch {
@@ -517,8 +518,8 @@ func (m *amending) shared(ctx context.Context, seq uint64, r *argus.Record, kind
 	return nil
 }
 
-// sightings yields the sightings of a message record. If its id is gone, all later records
-// are searched.
+// sightings yields the sightings of a message record. If the record's id is gone, it
+// searches all later records.
 func (m *amending) sightings(ctx context.Context, seq uint64, r *argus.Record) iter.Seq2[uint64, error] {
 	return func(yield func(uint64, error) bool) {
 		if r.ID == (argus.ID{}) {
@@ -633,7 +634,7 @@ func (s *Store) replace(files []*prepared, changes []argus.Change) error {
 	return s.retire(files, segments, blocks)
 }
 
-// retire shows the new segments to readers and releases the old ones.
+// retire makes the new segments visible to readers and releases the old ones.
 func (s *Store) retire(files []*prepared, segments []*segment, blocks []form.Ref) error {
 	var old []*segment
 	s.show(func() {
@@ -695,14 +696,14 @@ func (s *Store) entriesIn(files []*prepared, changes []argus.Change) ([]Entry, e
 	return entries, nil
 }
 
-// behind is the index of the first change of a record from seq on.
+// behind returns the index of the first change to a record numbered seq or higher.
 func behind(changes []argus.Change, seq uint64) int {
 	at, _ := slices.BinarySearchFunc(changes, seq, func(c argus.Change, seq uint64) int { return cmp.Compare(c.Seq, seq) })
 	return at
 }
 
-// Settle removes the files of replaced segments that nobody reads any more, in this or
-// another process. done reports whether none is left.
+// Settle removes the files of replaced segments that no process is reading any more. done
+// reports whether none is left.
 func (s *Store) Settle() (done bool, err error) {
 	done = true
 	names, err := s.segmentFiles(func(_, generation, now int) bool { return generation < now })
@@ -754,13 +755,13 @@ func (s *Store) removeOld(name string) (removed bool, err error) {
 		return false, err
 	}
 	if err = s.disk.Remove(s.path(name)); errors.Is(err, fs.ErrNotExist) {
-		err = nil // between opening and locking, the last reader has removed it
+		err = nil // the last reader removed it between opening and locking
 	}
 	return err == nil, errors.Join(err, unlock(), s.disk.SyncDir(s.path(evidenceDir)))
 }
 
-// finishAmendments carries out the orders that were sealed before a crash, and removes the
-// files that were prepared for others.
+// finishAmendments carries out the orders that were sealed before a crash, and removes
+// the files prepared for any others.
 func (s *Store) finishAmendments() error {
 	waiting, err := s.segmentFiles(func(_, generation, now int) bool { return generation > now })
 	if err != nil {
@@ -772,7 +773,7 @@ func (s *Store) finishAmendments() error {
 	}
 	for _, o := range orders {
 		for _, c := range o.originals {
-			// A prepared state belongs to the latest order about the file.
+			// A prepared state belongs to the latest order that concerns the file.
 			if state, waits := s.originals.Prepared(c.File); waits && state == c.Becomes {
 				if err := s.originals.Commit(context.Background(), c.File, c.Becomes); err != nil {
 					return err
@@ -825,7 +826,7 @@ func (s *Store) finish(waiting []string, orders []sealedAmendment) error {
 	return s.disk.SyncDir(s.path(evidenceDir))
 }
 
-// sealedAmendment has the parts of all records of an amendment.
+// sealedAmendment holds the parts of all records of an amendment.
 type sealedAmendment struct {
 	files     []argus.Rewritten
 	changes   []argus.Change

@@ -27,7 +27,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// secret is a message that a test removes. Its parts are words that occur nowhere else.
+// secret returns a message that a test removes. Its words occur nowhere else.
 func secret(n int) *argus.Message {
 	return &argus.Message{
 		Service: "signal", Conversation: fmt.Sprintf("zephyr-%d", n), From: fmt.Sprintf("quokka-%d", n), Title: "Chambers",
@@ -43,7 +43,7 @@ func messageBatch(from, to int, message func(int) *argus.Message) (batch []*argu
 	return batch
 }
 
-// walk is a store in which orders are carried out.
+// walk holds a store in which orders are carried out.
 type walk struct {
 	t      *testing.T
 	s      *Store
@@ -64,7 +64,7 @@ func newWalk(t *testing.T, o Options) *walk {
 	return w
 }
 
-// deliver takes a delivery in and seals it.
+// deliver stores a delivery and seals it.
 func (w *walk) deliver(records ...*argus.Record) *argus.Seal {
 	w.t.Helper()
 	d := begin(w.t, w.s)
@@ -80,7 +80,7 @@ func (w *walk) deliver(records ...*argus.Record) *argus.Seal {
 	return seal
 }
 
-// order is an amendment with one act.
+// order returns an amendment with one act.
 func (w *walk) order(kind argus.Kind, gone argus.Gone, seqs ...uint64) Amendment {
 	a := Amendment{Opening: argus.Opening{Source: "order", Authority: "A-0001", Actor: "judge"}, Order: "Rb 15/26", Changes: map[uint64]argus.Gone{},
 		Judge: w.judge, Store: "store", Signer: w.signer, Now: time.Unix(1_700_000_001, 0)}
@@ -122,7 +122,7 @@ func (w *walk) sound() *check.Verified {
 	return v
 }
 
-// nowhere checks that texts are in no file of the store.
+// nowhere checks that no file of the store contains any of the texts.
 func (w *walk) nowhere(texts ...string) {
 	w.t.Helper()
 	for _, text := range texts {
@@ -140,7 +140,7 @@ func numbers(from, to uint64) (seqs []uint64) {
 }
 
 // Unlock a third of an archive: the key is an exhibit, and each opened record cites a
-// ciphertext and the key. The sightings stay. Take the key back: the order names the
+// ciphertext and the key. The sightings stay. Withdraw the key: the order names the
 // opened records that cite it.
 func TestWalkUnlock(t *testing.T) {
 	w := newWalk(t, Options{})
@@ -179,7 +179,7 @@ func TestWalkUnlock(t *testing.T) {
 		w.deliver(&argus.Record{Kind: kind, Act: &argus.Act{Order: "Rb 3", Records: records}})
 	}
 	readable("with the key", 2, 5, 8)
-	// The key is taken back: everything that it opened is locked again.
+	// The key is withdrawn: everything that it opened is locked again.
 	order(argus.KindWithdrawn, argus.Span{First: key.Seq, Last: key.Seq})
 	readable("without the key")
 	order(argus.KindReleased, argus.Span{First: key.Seq, Last: key.Seq})
@@ -222,7 +222,8 @@ func TestWalkWithheldAndReleased(t *testing.T) {
 	}
 	w.deliver(&argus.Record{Kind: argus.KindOriginal, Original: &raw})
 	part := []OriginalPart{{Offset: int64(len(ahead)), Length: int64(len(theirs))}}
-	// reads checks that the bytes of a part of the original are there, or none.
+	// reads checks that a part of the original reads as want, or cannot be read if want
+	// is empty.
 	reads := func(when string, at, n int, want string) {
 		t.Helper()
 		f, err := w.s.OpenOriginal(raw)
@@ -280,7 +281,7 @@ func TestWalkWithheldAndReleased(t *testing.T) {
 	w.reopen()
 	gone("opened again")
 
-	// Neither a stranger's key nor no key brings anything back.
+	// Without the judge's key, with a stranger's or with none, nothing comes back.
 	_, stranger := testJudge(t)
 	release := w.order(argus.KindReleased, 0, seqs...)
 	release.Originals = []OriginalOrder{{Seq: before[len(before)-1].Seq, Parts: part}}
@@ -323,7 +324,7 @@ func TestWalkUnlawfulCopy(t *testing.T) {
 	}
 	w.deliver(messageBatch(0, 100, lawful)...)
 	w.deliver(messageBatch(50, 60, lawful)...)
-	// The content cannot go: D-0002 and D-0003 have it.
+	// The content cannot be removed: D-0002 and D-0003 have it too.
 	if _, err := w.s.Amend(t.Context(), w.order(argus.KindDestroyed, argus.GoneAll, numbers(2, 101)...)); err == nil || !strings.Contains(err.Error(), "has the same content") {
 		t.Fatalf("the content of lawful sightings: %v", err)
 	}
@@ -344,8 +345,8 @@ func TestWalkUnlawfulCopy(t *testing.T) {
 		}
 		w.reopen()
 	}
-	// Then everything: the sightings, and with the last of them the content, whose record
-	// has no id any more.
+	// Then everything is removed: the sightings, and with the last of them the content,
+	// whose record no longer has an id.
 	a := w.order(argus.KindDestroyed, argus.GoneAll, append(numbers(2, 101), numbers(103, 202)...)...)
 	if _, err := w.s.Amend(t.Context(), a); err == nil {
 		t.Fatal("a content went before its last sighting")
@@ -380,8 +381,8 @@ func TestWalkDestroyedAndHandedInAgain(t *testing.T) {
 	}
 }
 
-// The words of a message can be removed while the record that it was sent stays. The
-// message then has an id that reveals nothing about them.
+// The words of a message can be removed while the record of its sending stays. The
+// message then has an id that reveals nothing about the words.
 func TestContentAlone(t *testing.T) {
 	w := newWalk(t, Options{})
 	picture := &argus.Message{Service: "sky", Conversation: "c", From: "A", Text: "marzipan", Attachments: []argus.Attachment{{Name: "zephyr.jpg"}}}
@@ -420,8 +421,9 @@ func TestContentAlone(t *testing.T) {
 	}
 }
 
-// A differing copy that met its message by its clock is of that message, in every version
-// and after every opening. Nothing that follows from its words outlives them.
+// A differing copy that was matched to its message by its time belongs to that message,
+// in every version and each time the store is opened. Nothing derived from its words
+// outlives them.
 func TestContentOfAMovedCopy(t *testing.T) {
 	w := newWalk(t, Options{})
 	first := &argus.Message{Service: "sky", Conversation: "c", From: "A", Text: "marzipan", Sent: argus.Time{Micros: 1_613_300_000e6, Precision: argus.Second}}
@@ -464,7 +466,7 @@ func TestContentOfAMovedCopy(t *testing.T) {
 	w.sound()
 	a := w.order(argus.KindDestroyed, argus.GoneContent, 2, 4)
 	if _, err := w.s.Amend(t.Context(), a); err == nil {
-		t.Error("the content went without its sighting")
+		t.Error("the content was removed without its sighting")
 	}
 	a.Changes[5] = argus.GoneAll
 	a.Acts[0].Act.Records = []argus.Span{{First: 2, Last: 2}, {First: 4, Last: 5}}
@@ -509,8 +511,8 @@ func TestAmendRefuses(t *testing.T) {
 	}
 }
 
-// A stub without an amendment is damage. So is an amendment that is not sealed, given up,
-// or about other bytes.
+// A stub without an amendment is damage. So is one whose amendment is not sealed, was
+// given up, or concerns other bytes.
 func TestWalkStub(t *testing.T) {
 	w := newWalk(t, Options{})
 	w.deliver(append(messageBatch(0, 5, secret), testBatch(0, 100)...)...)
@@ -599,8 +601,8 @@ func change(dir string, how func(b *form.Block, records []form.Revised)) error {
 	return errors.Join(os.WriteFile(name, out, 0o600), os.WriteFile(filepath.Join(dir, manifestName), manifest, 0o600))
 }
 
-// A process that has the earlier file open can continue reading, and the amendment reports
-// that it is not done.
+// A process that has the earlier file open can go on reading, and the amendment reports
+// that it is not yet done.
 func TestReadersOfAReplacedFile(t *testing.T) {
 	w := newWalk(t, Options{})
 	w.deliver(messageBatch(0, 300, secret)...)
@@ -610,7 +612,7 @@ func TestReadersOfAReplacedFile(t *testing.T) {
 		t.Errorf("the reader finds %v, %v", found, err)
 	}
 	if done := w.amend(w.order(argus.KindDestroyed, argus.GoneAll, numbers(2, 150)...)); done.Done {
-		t.Error("the rewriting says that it is done, and a reader has the earlier file")
+		t.Error("the rewriting claims to be done, but a reader has the earlier file open")
 	}
 	if r, err := reader.Get(t.Context(), 100); err != nil || r.Message == nil {
 		t.Errorf("the reader lost what it had open: %v", err)
@@ -634,7 +636,7 @@ func TestReadersOfAReplacedFile(t *testing.T) {
 	w.nowhere("marzipan 7 ")
 	w.sound()
 
-	// A reader of the same store in the middle of an iteration.
+	// A reader of the same store, in the middle of an iteration.
 	reader.Close()
 	n := 0
 	for r, err := range w.s.From(t.Context(), 151) {
@@ -655,8 +657,8 @@ func TestReadersOfAReplacedFile(t *testing.T) {
 }
 
 // TestCrashWhileAmending copies the store at each named moment, as a kill would leave it.
-// Each copy, opened for writing again, must be as before the amendment; from the seal on,
-// as the order says.
+// Each copy, when opened for writing again, must be as before the amendment if it was not
+// yet sealed, and otherwise as the order says.
 func TestCrashWhileAmending(t *testing.T) {
 	copies := map[string]string{}
 	var dir string
@@ -722,8 +724,8 @@ func TestCrashWhileAmending(t *testing.T) {
 	}
 }
 
-// Verify of a store that crashed during an amendment finds no damage, and reports that the
-// amendment is not carried out.
+// Verify finds no damage in a store that crashed during an amendment, and reports that
+// the amendment has not been carried out.
 func TestVerifyAfterACrashedAmendment(t *testing.T) {
 	w := newWalk(t, Options{})
 	w.deliver(messageBatch(0, 50, secret)...)
@@ -762,7 +764,7 @@ func TestVerifyAfterACrashedAmendment(t *testing.T) {
 	}
 }
 
-// Verify beside an amendment finds no damage.
+// Verify finds no damage while an amendment is running.
 func TestVerifyBesideAnAmendment(t *testing.T) {
 	moments := 0
 	var w *walk
@@ -801,7 +803,7 @@ func TestVerifyBesideAnAmendment(t *testing.T) {
 	}
 }
 
-// Appends, reads and amendments at the same time.
+// Appends, reads and amendments run at the same time.
 func TestAmendBesideAppends(t *testing.T) {
 	w := newWalk(t, Options{SegmentBytes: 16 << 10, IDsInMemory: 60, Recent: 50, CacheBytes: 1 << 14})
 	w.deliver(messageBatch(0, 300, secret)...)
@@ -815,7 +817,7 @@ func TestAmendBesideAppends(t *testing.T) {
 				return
 			default:
 			}
-			// Some of the messages destroyed meanwhile come again.
+			// Some of the messages destroyed meanwhile arrive again.
 			batch := append(testBatch(n, n+10), messageBatch(n%290, n%290+5, secret)...)
 			if err := w.s.Append(t.Context(), d, batch); err != nil {
 				t.Error(err)
@@ -841,7 +843,8 @@ func TestAmendBesideAppends(t *testing.T) {
 	})
 	carried := 0
 	for n := range uint64(15) {
-		// A content whose sightings are open cannot go; its statement can.
+		// A content whose sightings are in an open delivery cannot be removed; its
+		// statement can.
 		a := w.order(argus.KindDestroyed, argus.GoneStatement, numbers(2+20*n, 21+20*n)...)
 		if _, err := w.s.Amend(t.Context(), a); err != nil {
 			t.Error(err)
@@ -905,7 +908,7 @@ func TestPowerCutWhileAmending(t *testing.T) {
 	if carried == 0 || carried == cuts || finished == 0 {
 		t.Errorf("%d of %d amendments were carried out, %d of them after the cut: the cuts are not where they should be", carried, cuts, finished)
 	}
-	// The control: the test must detect a disk whose syncs do nothing while the order is
+	// As a control, the test must detect a disk whose syncs do nothing while the order is
 	// carried out.
 	found := 0
 	for seed := range 40 {
@@ -919,7 +922,7 @@ func TestPowerCutWhileAmending(t *testing.T) {
 }
 
 // cutAmendment reports whether the amendment was carried out, whether the power was cut
-// before it was done, and the problem if there is one.
+// before it was done, and the problem, if any.
 func cutAmendment(t *testing.T, seed uint64, lies bool) (carried, cut bool, problem string) {
 	rng := rand.New(rand.NewPCG(seed, 9))
 	dir := t.TempDir()

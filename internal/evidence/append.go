@@ -18,8 +18,8 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// writer is the part of a store that only writing needs. Its goroutine owns the active
-// segment; other goroutines send it requests.
+// writer is the part of a store that is needed only for writing. Its goroutine owns the
+// active segment; other goroutines send it requests.
 type writer struct {
 	requests chan *request
 	calls    chan func()
@@ -28,7 +28,7 @@ type writer struct {
 	commit   form.Commit
 	failed   error // the first failed write; nothing is written after it
 	crowds   map[argus.ID]*crowd
-	crowded  int // versions in crowds
+	crowded  int // number of versions in crowds
 
 	mu         sync.Mutex // guards deliveries
 	deliveries map[argus.DeliveryNumber]*sealing.Draft
@@ -51,10 +51,10 @@ type request struct {
 // answer makes Append return to its caller.
 func (q *request) answer() { q.answered.Do(func() { close(q.done) }) }
 
-// groupRecords is the most records that one sync covers.
+// groupRecords is the maximum number of records that one sync covers.
 const groupRecords = 64 << 10
 
-// MaxRecord is the maximum size of a record, as [argus.Record.Size] counts.
+// MaxRecord is the maximum size of a record, as counted by [argus.Record.Size].
 const MaxRecord = form.MaxPart / 2
 
 func (s *Store) startWriter() error {
@@ -101,7 +101,7 @@ func (s *Store) startWriter() error {
 	}
 	s.writer = w
 	if w.commit.Seq != s.last {
-		// Whole batches that were written and not yet acknowledged are kept.
+		// Whole batches that were written but not yet acknowledged are kept.
 		if err := s.acknowledge(s.last, s.segments[s.closed].size); err != nil {
 			s.writer = nil
 			return fmt.Errorf("open evidence: %w", err)
@@ -115,7 +115,8 @@ func (s *Store) startWriter() error {
 	return nil
 }
 
-// begun reports whether a file is a segment that Argus began and did not name.
+// begun reports whether a file is a segment that Argus began but has not named in the
+// manifest yet.
 func (s *Store) begun(number int) bool {
 	f, err := s.disk.OpenFile(s.path(segmentName(number)), os.O_RDONLY, 0)
 	if err != nil {
@@ -126,7 +127,7 @@ func (s *Store) begun(number int) bool {
 	return err == nil && form.Begun(f, info.Size(), number)
 }
 
-// removeTemporary removes files that a crash left half written.
+// removeTemporary removes half-written files left by a crash.
 func (s *Store) removeTemporary() error {
 	for _, dir := range []string{evidenceDir, deliveryDir, originalsDir} {
 		entries, err := s.disk.ReadDir(s.path(dir))
@@ -159,12 +160,12 @@ func (s *Store) stopWriter() error {
 
 // Append adds records to an open delivery and takes ownership of them. It sets their
 // sequence numbers, computes the identity of messages that have none, and turns a message
-// that is known already, in everything that [argus.Message.Identity] covers, into a
+// that is already known, in everything that [argus.Message.Identity] covers, into a
 // sighting. If an identity is set, it must be that of the message. Append does not accept
 // openings and sightings: Begin and Append make them.
 //
 // If Append returns nil, the records are durable. If it returns an error, none of them is
-// stored, or the store must be opened again to find out. Batches that wait at the same
+// stored, or the store must be reopened to find out. Batches that are waiting at the same
 // time share one sync.
 func (s *Store) Append(ctx context.Context, d argus.DeliveryNumber, records []*argus.Record) error {
 	if len(records) == 0 {
@@ -193,7 +194,7 @@ func (s *Store) submit(ctx context.Context, q *request) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	// Once handed over, the batch is written even if ctx ends.
+	// Once handed over, the batch is written even if ctx is cancelled.
 	select {
 	case <-q.done:
 	case <-s.writer.finished:
@@ -250,7 +251,7 @@ func (s *Store) write(w *writer) {
 	}
 }
 
-// gather collects the requests that wait after the first one, up to groupRecords.
+// gather collects the requests waiting behind the first one, up to groupRecords.
 func gather(w *writer, first *request) []*request {
 	group, n := []*request{first}, len(first.records)
 	for n < groupRecords {
@@ -371,10 +372,10 @@ func (s *Store) writeCommit(c form.Commit) error {
 	return nil
 }
 
-// recentBytes is the most memory for the newest records.
+// recentBytes is the maximum memory for the newest records, in bytes.
 const recentBytes = 128 << 20
 
-// publish shows the new records to readers.
+// publish makes the new records visible to readers.
 func (s *Store) publish(accepted []*request, blocks []form.Ref, last uint64, active *segment, grew int64) {
 	s.show(func() {
 		active.size += grew
@@ -410,7 +411,8 @@ func (s *Store) forget() {
 	for ; s.recentBytes > recentBytes/2; over++ {
 		s.recentBytes -= s.recent[over].Size()
 	}
-	// Copy the slices, so that the old records can be freed, with room until the next time.
+	// Copy the slices, so that the old records can be freed, with spare room until the
+	// next time.
 	room := s.opt.Recent + s.opt.Recent/2
 	s.recent = append(make([]*argus.Record, 0, room), s.recent[over:]...)
 	s.contents = append(make([]argus.Hash, 0, room), s.contents[over:]...)
@@ -424,7 +426,7 @@ type stage struct {
 	next    uint64
 	fresh   *ids.Table // the group's own messages
 	hasher  argus.Hasher
-	openLen map[argus.DeliveryNumber]uint64 // leaves so far, including those of the group
+	openLen map[argus.DeliveryNumber]uint64 // number of leaves so far, including the group's
 	begun   argus.DeliveryNumber
 	failed  error
 }
@@ -470,7 +472,7 @@ func (t *stage) prepare(q *request) error {
 			return t.failed
 		}
 		if r.Kind == argus.KindMessage && (r.Of == 0 || r.Moved == 0) && r.Met != (argus.ID{}) {
-			// The message that it would meet is not stored.
+			// The message that it would be matched to is not stored.
 			r.Met, r.Moved, r.Of = argus.ID{}, 0, 0
 			r.ID, r.Version = t.hasher.Identity(r.Message)
 		}
@@ -534,8 +536,8 @@ func (t *stage) leaf(q *request) (uint64, error) {
 	return d.Seal.Records, nil
 }
 
-// resolve turns a message into a sighting or a differing copy of a known one, which is in
-// the store, at index i of a lookup, or in the group.
+// resolve turns a message into a sighting or a differing copy of a known one, which is
+// either in the store (at index i of the lookup) or in the group.
 func (t *stage) resolve(r *argus.Record, stored *ids.Lookup, i int) error {
 	if c := t.w.crowds[r.MessageID()]; c != nil {
 		t.w.crowded += c.resolve(r)
@@ -556,7 +558,7 @@ func (t *stage) resolve(r *argus.Record, stored *ids.Lookup, i int) error {
 		return nil
 	}
 	for _, e := range known {
-		if e.Sighting || e.Met { // Met: it has this id and belongs to another message
+		if e.Sighting || e.Met { // Met: it has this id but belongs to another message
 			continue
 		}
 		if r.Of == 0 {
@@ -575,8 +577,8 @@ func makeSighting(r *argus.Record, of uint64) {
 	r.Kind, r.Of, r.Moved, r.Message = argus.KindSighting, of, 0, &aside
 }
 
-// A crowd has the versions of a message with many copies, so that adding one does not walk
-// over all of them.
+// A crowd holds the versions of a message that has many copies, so that adding a copy
+// need not walk over all of them.
 type crowd struct {
 	first  uint64                   // sequence number of the first copy
 	stored map[argus.Version]uint64 // sequence number of the first copy of each version
@@ -584,7 +586,7 @@ type crowd struct {
 
 const (
 	crowdFrom = 64      // copies
-	maxCrowds = 4 << 20 // versions in all crowds; beyond this they are collected again
+	maxCrowds = 4 << 20 // versions in all crowds; beyond this, crowds are rebuilt
 )
 
 func (t *stage) gatherCrowd(r *argus.Record, known []ids.Entry) {
@@ -616,7 +618,7 @@ func (c *crowd) resolve(r *argus.Record) int {
 	}
 	if c.first == 0 {
 		if r.Met != (argus.ID{}) {
-			return 0 // the message that it would meet is not stored
+			return 0 // the message that it would be matched to is not stored
 		}
 		c.first = r.Seq
 	} else {
@@ -635,7 +637,7 @@ func (s *Store) encode(group []*request) error {
 		}
 	}
 	first := all[0].First
-	// of returns the commitment to a content, which is in the group or stored.
+	// of returns the commitment to a content, either from the group or from the store.
 	of := func(seq uint64) (argus.Hash, error) {
 		if seq < first {
 			return s.commitment(seq)
@@ -687,8 +689,8 @@ func (s *Store) rotateIfFull() error {
 }
 
 // rotate closes the active segment and begins the next. A crash may interrupt it at any
-// point: a segment that the manifest does not name yet is dropped when the store is opened
-// again.
+// point: a segment not yet named in the manifest is dropped when the store is next
+// opened.
 func (s *Store) rotate() error {
 	active := s.segments[s.closed]
 	var own []form.Ref

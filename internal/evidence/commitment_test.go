@@ -12,8 +12,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A sighting joined with the content of its record is the message of its copy, wherever
-// that record is: in the same batch, in memory, on disk.
+// A sighting joined with the content of its record gives the message of its copy,
+// wherever that record is: in the same batch, in memory or on disk.
 func TestWhole(t *testing.T) {
 	card := &argus.Message{Service: "signal", Conversation: "c", From: "A", Text: "BEGIN:VCARD", Type: argus.TypeContact,
 		Facts: &argus.Facts{Contact: &argus.Contact{Names: []string{"Bea"}, Accounts: []string{"+31"}}, Replies: 2}}
@@ -89,8 +89,8 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// The salts of two stores differ, and so does everything that is known of a record without
-// its text.
+// The salts of two stores differ, and so does everything that is known about a record
+// without its text.
 func TestSalts(t *testing.T) {
 	roots := map[argus.Hash]bool{}
 	signer, _ := testKey(t)

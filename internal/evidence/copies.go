@@ -18,7 +18,7 @@ func (c Copies) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	return c.Fill(ctx, r)
 }
 
-// Fill is like [Copies.Whole] for a record that was read already.
+// Fill is like [Copies.Whole], but for a record that has already been read.
 func (c Copies) Fill(ctx context.Context, r *argus.Record) (_ *argus.Record, err error) {
 	if r.Kind != argus.KindSighting {
 		return r, nil
@@ -28,8 +28,8 @@ func (c Copies) Fill(ctx context.Context, r *argus.Record) (_ *argus.Record, err
 	return &whole, err
 }
 
-// Copies returns the numbers of the records that carry the message first stored with an
-// id, in order.
+// Copies returns, in order, the numbers of the records that carry the message first
+// stored with the given id.
 func (c Copies) Copies(_ context.Context, id argus.ID) (seqs []uint64, err error) {
 	entries, err := c.Find(id)
 	for _, e := range entries {

@@ -16,31 +16,34 @@ import (
 )
 
 // Current is a store as its newest readings show it. If a delivery was read again, the
-// records of the newest complete reading replace its own: they come under its number, and
-// the records of older readings come as records of no kind. So do those of a reading that
-// is not sealed, or was given up before its end. Openings and originals stay as they are.
+// records of the newest complete reading replace its own: they appear under its number,
+// and the records of older readings appear as records without a kind. So do those of a
+// reading that is not sealed, or was given up before its end. Openings and originals stay
+// as they are.
 //
 // Only [Current.Know] decides which readings count, so that everything derived from the
-// evidence switches over at a time of its own choosing. All methods that Current does not
-// redefine show the store as it was sealed.
+// evidence can choose when to switch over. All methods that Current does not redefine
+// show the store as it was sealed.
 type Current struct {
 	*Store
 
 	mu     sync.RWMutex
 	looked uint64 // the last record whose opening was looked at
-	// reads gives the delivery that each reading reads, 0 if it names no earlier delivery.
+	// reads maps each reading to the delivery that it reads, or to 0 if it names no
+	// earlier delivery.
 	reads map[argus.DeliveryNumber]argus.DeliveryNumber
-	any   atomic.Bool                          // reads has something
+	any   atomic.Bool                          // reads is not empty
 	seals map[argus.DeliveryNumber]*argus.Seal // of the readings that were loaded
 
 	counts atomic.Pointer[counting]
 }
 
-// counting has the readings that count: the complete ones that were sealed up to newest.
+// counting holds the readings that count: the complete ones, up to newest in the order of
+// sealing.
 type counting struct {
 	newest argus.DeliveryNumber
 	there  bool                                          // if not set, this process has not seen newest yet
-	by     map[argus.DeliveryNumber]argus.DeliveryNumber // the newest reading of a delivery
+	by     map[argus.DeliveryNumber]argus.DeliveryNumber // the newest reading of each delivery
 }
 
 // NewCurrent returns a store as its readings up to [Current.Newest] show it.
@@ -54,7 +57,7 @@ func NewCurrent(s *Store) (*Current, error) {
 	return c, err
 }
 
-// Newest returns the complete reading that was sealed last, 0 if there is none.
+// Newest returns the complete reading that was sealed last, or 0 if there is none.
 func (c *Current) Newest() (argus.DeliveryNumber, error) {
 	list, err := c.complete()
 	if err != nil || len(list) == 0 {
@@ -125,7 +128,7 @@ func (c *Current) Without(d argus.DeliveryNumber) (*Current, error) {
 	return without, nil
 }
 
-// look finds the readings among the new deliveries.
+// look looks for readings among the new deliveries.
 func (c *Current) look() error {
 	last := c.Last()
 	c.mu.RLock()
@@ -140,8 +143,8 @@ func (c *Current) look() error {
 		first := b.First
 		r, err := c.Store.Get(context.Background(), first)
 		if err != nil {
-			// The seal repeats the opening: damage to a delivery that is not a reading does
-			// not matter here.
+			// The seal repeats the opening, so damage to a delivery that is not a reading
+			// does not matter here.
 			if seal, sealErr := c.readSeal(b.Delivery); sealErr == nil && seal.Opening.Sort != argus.OpeningReading {
 				continue
 			}
@@ -166,7 +169,7 @@ func (c *Current) look() error {
 	return nil
 }
 
-// openings returns the blocks after record seq that begin a delivery.
+// openings returns those blocks after record seq that begin a delivery.
 func (s *Store) openings(seq uint64) (list []form.Ref) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -187,8 +190,8 @@ func (c *Current) readsAgain(d argus.DeliveryNumber) (of argus.DeliveryNumber, i
 	return of, is
 }
 
-// under returns the delivery number under which the records of a delivery appear, 0 if
-// they do not appear.
+// under returns the number of the delivery under which a delivery's records appear, or 0
+// if they do not appear.
 func (c *Current) under(d argus.DeliveryNumber) (argus.DeliveryNumber, error) {
 	if err := c.look(); err != nil {
 		return 0, err
@@ -207,7 +210,7 @@ func (c *Current) under(d argus.DeliveryNumber) (argus.DeliveryNumber, error) {
 	return 0, nil
 }
 
-// read reports whether a reader made the record from an original.
+// read reports whether records of kind k are made by a reader from an original.
 func read(k argus.Kind) bool {
 	switch k {
 	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindOpened:
@@ -250,7 +253,7 @@ func (c *Current) Whole(ctx context.Context, seq uint64) (*argus.Message, error)
 		return nil, err
 	}
 	if r.Kind == 0 {
-		return nil, fmt.Errorf("read the message of record %d: %w: a newer reading is in its place", seq, argus.ErrNotFound)
+		return nil, fmt.Errorf("read the message of record %d: %w: a newer reading has replaced it", seq, argus.ErrNotFound)
 	}
 	return c.Store.WholeOf(ctx, r)
 }

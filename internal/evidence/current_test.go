@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// readings is a store in which a delivery is read again.
+// readings holds a store in which a delivery is read again.
 type readings struct {
 	t      *testing.T
 	s      *Store
@@ -34,9 +34,9 @@ func newReadings(t *testing.T) *readings {
 	return r
 }
 
-// deliver appends messages with texts, as a reading of a delivery, or of 0 for a
-// hand-over. It seals them unless sealed is "open"; other texts are the reason why the
-// delivery was given up.
+// deliver appends messages with the given texts, as a reading of delivery of, or as a
+// hand-over if of is 0. It seals the delivery unless sealed is "open"; any other text is
+// the reason why the delivery was given up.
 func (w *readings) deliver(of argus.DeliveryNumber, sealed string, texts ...string) argus.DeliveryNumber {
 	w.t.Helper()
 	o := argus.Opening{Source: "test", Readers: []string{"test/1"}}
@@ -88,7 +88,7 @@ func (w *readings) adopt() {
 	}
 }
 
-// counts returns the number and text of each message in answers.
+// counts returns the delivery number and the text of each message that counts.
 func (w *readings) counts() string {
 	w.t.Helper()
 	var list []string
@@ -116,7 +116,7 @@ func (w *readings) counts() string {
 		}
 		for _, e := range found {
 			if other, err := w.c.Get(w.t.Context(), e.Seq); err != nil || other.Kind == 0 {
-				w.t.Errorf("record %d is found and counts not: %v", e.Seq, err)
+				w.t.Errorf("record %d is found but does not count: %v", e.Seq, err)
 			}
 		}
 		list = append(list, fmt.Sprintf("%s %s", r.Delivery, m.Text))
@@ -127,7 +127,7 @@ func (w *readings) counts() string {
 func (w *readings) want(want string) {
 	w.t.Helper()
 	if got := w.counts(); got != want {
-		w.t.Errorf("there count: %s; want: %s", got, want)
+		w.t.Errorf("these count: %s; want: %s", got, want)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestReadingsTakeTheirPlace(t *testing.T) {
 	w.adopt()
 	w.want("D-0002 one, D-0002 other, D-0001 one, D-0001 2, D-0001 three")
 
-	// A reading that was given up counts nothing.
+	// A reading that was given up does not count.
 	w.deliver(1, "given up", "x")
 	w.adopt()
 	w.want("D-0002 one, D-0002 other, D-0001 one, D-0001 2, D-0001 three")
@@ -218,12 +218,12 @@ func TestReadingsTakeTheirPlace(t *testing.T) {
 		}
 	}
 	if said != 2 {
-		t.Errorf("verify tells of %d readings, want 2: %v", said, notes)
+		t.Errorf("verify reports %d readings, want 2: %v", said, notes)
 	}
 }
 
-// A reading that does not name its delivery, or names an impossible one, is in no answer,
-// and verify reports it.
+// A reading that names no delivery, or an impossible one, appears in no answer, and
+// verify reports it.
 func TestReadingsThatMakeNoSense(t *testing.T) {
 	for name, of := range map[string]argus.DeliveryNumber{"of itself": 3, "of one to come": 9, "of a reading": 2} {
 		w := newReadings(t)

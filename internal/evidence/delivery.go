@@ -25,12 +25,12 @@ type Delivery struct {
 	Opening argus.Opening
 	// First is the sequence number of the record that opens it.
 	First uint64
-	// Records counts its records so far.
+	// Records is the number of its records so far.
 	Records uint64
 	// Seal is nil while the delivery is open.
 	Seal *argus.Seal
 	// Reads is the delivery that this one reads again, and ReadAgain the newest reading
-	// that replaced this one; 0 for none. Only [Current] sets them.
+	// that replaced this one, or 0 for none. Only [Current] sets them.
 	Reads, ReadAgain argus.DeliveryNumber
 }
 
@@ -38,7 +38,7 @@ type Delivery struct {
 type Begun = sealing.Begun
 
 // Begun returns the opening of an open delivery. The error is argus.ErrNotFound if no
-// delivery of that number is open.
+// delivery with that number is open.
 func (s *Store) Begun(d argus.DeliveryNumber) (Begun, error) {
 	if s.writer == nil {
 		return Begun{}, fmt.Errorf("look at delivery %s: the store is open for reading only", d)
@@ -52,7 +52,7 @@ func (s *Store) Begun(d argus.DeliveryNumber) (Begun, error) {
 	return open.Begun(), nil
 }
 
-// add counts the records of a batch that has become durable.
+// add counts the records of a batch that is now durable.
 func (w *writer) add(q *request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,13 +65,13 @@ func (w *writer) add(q *request) {
 		for i, r := range b.Records {
 			p := &b.Proofs[i]
 			if err := d.Add(r, p.Leaf(), p.Statement); err != nil {
-				panic("merkle tree: " + err.Error()) // only a range with the wrong begin can fail
+				panic("merkle tree: " + err.Error()) // only a range with the wrong start can fail
 			}
 		}
 	}
 }
 
-// openDeliveries rebuilds the drafts of the deliveries without a seal.
+// openDeliveries rebuilds the drafts of the deliveries that have no seal.
 func (s *Store) openDeliveries(w *writer) error {
 	var hasher argus.Hasher
 	for d := range s.spans() {
@@ -153,7 +153,7 @@ func (s *Store) Deliveries(ctx context.Context) ([]Delivery, error) {
 	return list, nil
 }
 
-// LastSeal returns the seal that was made last, nil if there is none.
+// LastSeal returns the seal that was made last, or nil if there is none.
 func (s *Store) LastSeal() (last *argus.Seal, err error) {
 	for d := range s.spans() {
 		seal, err := s.readSeal(d)
@@ -171,8 +171,8 @@ func (s *Store) LastSeal() (last *argus.Seal, err error) {
 }
 
 // CompareSeals orders seals by the time of sealing: each seal is in the ledger before the
-// next one is made, so the ledger that they name grows. Seals from before that are in the
-// order of their deliveries, which were sealed one after the other.
+// next one is made, so the ledger size that they state grows. Seals from before that rule
+// are in the order of their deliveries, which were sealed one after another.
 func CompareSeals(a, b *argus.Seal) int {
 	return cmp.Or(cmp.Compare(a.Ledger.Entries, b.Ledger.Entries), cmp.Compare(a.Delivery, b.Delivery))
 }
@@ -207,7 +207,7 @@ func (s *Store) readSeal(d argus.DeliveryNumber) (*argus.Seal, error) {
 	return seal, nil
 }
 
-// Seal closes a delivery: nothing can be added to it, and any later change in it
+// Seal closes a delivery: nothing more can be added to it, and any later change to it
 // contradicts the signature. A reason marks a delivery that was given up before its end.
 // All of the delivery's Append calls must have returned before.
 func (s *Store) Seal(ctx context.Context, d argus.DeliveryNumber, store string, signer note.Signer, now time.Time, incomplete string) (*argus.Seal, error) {

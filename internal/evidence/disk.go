@@ -14,8 +14,8 @@ type (
 	osDisk = durable.OS
 )
 
-// counted is an open file with several users. The one who opens it is the first user; the
-// last one to release it closes it.
+// counted is an open file with several users. Whoever opens it is the first user; the
+// last user to release it closes it.
 type counted struct {
 	file
 	users atomic.Int32
@@ -27,8 +27,8 @@ func (c *counted) open(f file) {
 	c.users.Store(1)
 }
 
-// hold begins another use. The caller must keep the file from being closed meanwhile: as a
-// user itself, or by holding the lock under which it is released.
+// hold begins another use. The caller must keep the file from being closed meanwhile,
+// either as a user itself or by holding the lock under which the file is released.
 func (c *counted) hold() { c.users.Add(1) }
 
 func (c *counted) release() error {

@@ -1,16 +1,15 @@
 // Package evidence keeps messages, sightings and deliveries in append-only sealed
 // segments.
 //
-// Evidence is the source of truth of a store: all other data is derived and can be rebuilt
-// from it. Records that Append acknowledged survive a crash and a power cut; the records
-// of one Append are stored together or not at all. A message that is already known is not
-// stored again but recorded as a sighting. Stored records change only by an order, which
-// is itself stored, sealed and checked.
-//
-// One process writes; any number read at the same time and see whole batches.
-// docs/format/record.md has the model, docs/format/segment.md and docs/format/seal.md the
-// files to the byte. Package form reads and writes their form, ids finds messages, sealing
-// makes seals, and check verifies all of it without this package.
+// Evidence is the source of truth of a store: all other data is derived and can be
+// rebuilt from it. Records that Append acknowledged survive a crash and a power cut; the
+// records of one Append are stored together or not at all. A message that is already
+// known is not stored again but recorded as a sighting. Stored records change only under
+// an order, which is itself stored, sealed and checked. One process writes; any number
+// can read at the same time and see only whole batches. docs/format/record.md describes
+// the model, docs/format/segment.md and docs/format/seal.md the files to the byte.
+// Package form encodes and decodes the files, ids finds messages, sealing makes seals,
+// and check verifies all of it without this package.
 //
 // # Record, statement, content
 //
@@ -19,16 +18,15 @@
 // one part can be removed, and the other still proves that it was sealed.
 //
 // # Block and segment
-//
-// A block holds some records of one delivery: a seed for the salts, the statements, the
-// contents. A segment is a file of blocks. The newest one is being written, the others are
-// closed and named by the manifest.
+// A block holds some records of one delivery: a seed for the salts, the statements, and
+// the contents. A segment is a file of blocks. The newest one is being written; the
+// others are closed and listed in the manifest.
 //
 // # Amendment
 //
 // An order is a delivery of its own. Its records change others; then their segments are
-// rewritten. A rewritten block has a table of its records instead of the seed: the missing
-// parts of each, and its salts or hashes.
+// rewritten. Instead of the seed, a rewritten block has a table of its records, with each
+// record's missing parts and its salts or hashes.
 //
 // # Ids
 //

@@ -21,13 +21,13 @@ var ErrOther = fmt.Errorf("%w: it belongs to other evidence", argus.ErrDamaged)
 // Tree is the Merkle tree over the first records of a delivery.
 type Tree = sealing.Tree
 
-// mark identifies the evidence up to a record, for data derived from it. Each delivery
-// that begins there is in roots or in open.
+// mark identifies the evidence up to a record, for data derived from that evidence. Each
+// delivery that begins up to there is in roots or in open.
 type mark struct {
-	sealed argus.DeliveryNumber // the last delivery whose root is in roots
-	roots  argus.Hash           // over the roots of sealed deliveries, in order
-	leaf   argus.Hash           // of the record
-	open   []*Tree              // over the leaves up to the record, in order of deliveries
+	sealed argus.DeliveryNumber // the last delivery whose root is included in roots
+	roots  argus.Hash           // hash over the roots of sealed deliveries, in order
+	leaf   argus.Hash           // the record's leaf
+	open   []*Tree              // the trees over the leaves up to the record, in order of delivery
 }
 
 func (m *mark) String() string {
@@ -59,12 +59,12 @@ func parseMark(text string) (*mark, error) {
 	return m, nil
 }
 
-// seal adds the root of a sealed delivery. Each hash covers the one before.
+// seal adds the root of a sealed delivery. Each hash covers the previous one.
 func (m *mark) seal(d argus.DeliveryNumber, root argus.Hash) {
 	m.sealed, m.roots = d, sha256.Sum256(append(m.roots[:], root[:]...))
 }
 
-// Trees returns the trees that a mark has of open deliveries, none if it is no mark.
+// Trees returns a mark's trees of open deliveries, or none if the text is not a mark.
 func Trees(text string) []*Tree {
 	m, err := parseMark(text)
 	if err != nil {
@@ -73,14 +73,13 @@ func Trees(text string) []*Tree {
 	return m.open
 }
 
-// Mark identifies the evidence up to a record, for data derived from it: by the roots of
-// the sealed deliveries, the trees of the open ones, and the leaf of the record. A mark
-// detects evidence that was mixed up or rewritten. It proves nothing about derived data,
-// and does not protect against somebody who can also write a mark.
-//
-// before is the mark of an earlier record, "" if there is none. A store that is open for
-// reading only continues its trees instead of reading the open deliveries from their
-// beginning; if they are of other evidence, so is the new mark.
+// Mark identifies the evidence up to a record, for data derived from that evidence, by
+// the roots of the sealed deliveries, the trees of the open ones, and the leaf of the
+// record. A mark reveals evidence that was mixed up or rewritten. It proves nothing about
+// the derived data, and does not protect against somebody who can also write a mark.
+// before is the mark of an earlier record, or "" if there is none. A store opened
+// read-only continues the trees of before instead of reading the open deliveries from
+// their beginning; if those trees belong to other evidence, so does the new mark.
 func (s *Store) Mark(seq uint64, before string) (string, error) {
 	m, err := s.mark(seq, before)
 	if err != nil {
@@ -103,7 +102,7 @@ func (s *Store) mark(seq uint64, before string) (*mark, error) {
 				m.seal(d, seal.root)
 				continue
 			}
-			// It is open in another process, or its seal is damaged.
+			// The delivery is open in another process, or its seal is damaged.
 		}
 		i := slices.IndexFunc(earlier, func(t *Tree) bool { return !open && t.Delivery == d && t.Leaves() <= counts[d] })
 		var t *Tree
@@ -120,8 +119,8 @@ func (s *Store) mark(seq uint64, before string) (*mark, error) {
 	return m, nil
 }
 
-// tree returns the tree over the records of a delivery up to seq. runs has the hashes over
-// full runs of leaves, as far as they are known.
+// tree returns the tree over the records of a delivery up to seq. runs has the hashes
+// over full runs of leaves, as far as those are known.
 func (s *Store) tree(d argus.DeliveryNumber, runs []byte, leaves, seq uint64) (*Tree, error) {
 	known := min(leaves/sealing.Run*sha256.Size, uint64(len(runs)))
 	t, err := sealing.NewTree(d, runs[:known])
@@ -131,12 +130,11 @@ func (s *Store) tree(d argus.DeliveryNumber, runs []byte, leaves, seq uint64) (*
 	return t, err
 }
 
-// Marked returns [ErrOther] if a mark was made of other evidence. Any other error is about
-// reading the evidence.
-//
-// It compares the trees of open deliveries as far as that needs no reading of records: in
-// a store that is open for writing, and where a seal has the root. Otherwise it compares
-// the numbers of their leaves, and package check compares the trees.
+// Marked returns [ErrOther] if a mark was made from other evidence. Any other error comes
+// from reading the evidence. It compares the trees of open deliveries as far as that is
+// possible without reading records: in a store that is open for writing, and where a seal
+// has the root. Otherwise it compares only their numbers of leaves, and package check
+// compares the trees.
 func (s *Store) Marked(seq uint64, text string) error {
 	if last := s.Last(); seq > last {
 		return fmt.Errorf("%w: it has seen record %d, but the last record is %d", ErrOther, seq, last)
@@ -173,12 +171,13 @@ func (s *Store) Marked(seq uint64, text string) error {
 	return s.haveRoots(m, slices.Sorted(maps.Keys(counts)))
 }
 
-// OtherTree returns [ErrOther] for a tree that the records of its delivery do not have.
+// OtherTree returns the [ErrOther] for a tree that does not match the records of its
+// delivery.
 func OtherTree(t *Tree) error {
 	return fmt.Errorf("%w: the first %d records of delivery %s are not those that it has seen", ErrOther, t.Leaves(), t.Delivery)
 }
 
-// has reports whether a tree is of the records up to seq, as far as that is known.
+// has reports whether a tree covers the records up to seq, as far as that is known.
 func (s *Store) has(t *Tree, seq uint64) (bool, error) {
 	if runs, open := s.openNodes()[t.Delivery]; open {
 		own, err := s.tree(t.Delivery, runs, t.Leaves(), seq)
@@ -186,13 +185,13 @@ func (s *Store) has(t *Tree, seq uint64) (bool, error) {
 	}
 	seal, err := s.sealOf(t.Delivery)
 	if err != nil || seal.records != t.Leaves() {
-		return true, nil //nolint:nilerr // it is open, or its seal is damaged
+		return true, nil //nolint:nilerr // the delivery is open, or its seal is damaged
 	}
 	root, err := t.Root()
 	return root == seal.root, err
 }
 
-// haveRoots returns [ErrOther] if a mark has other roots of deliveries.
+// haveRoots returns [ErrOther] if a mark was made from other roots of deliveries.
 func (s *Store) haveRoots(m *mark, deliveries []argus.DeliveryNumber) error {
 	want := new(mark)
 	for _, d := range deliveries {
@@ -201,7 +200,7 @@ func (s *Store) haveRoots(m *mark, deliveries []argus.DeliveryNumber) error {
 		}
 		seal, err := s.sealOf(d)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // the ledger has it
+			return nil // placeholder
 		}
 		if err != nil {
 			return err
@@ -214,7 +213,7 @@ func (s *Store) haveRoots(m *mark, deliveries []argus.DeliveryNumber) error {
 	return nil
 }
 
-// upTo returns the blocks that begin up to a record, in order.
+// upTo returns the blocks that begin at or before a record, in order.
 func (s *Store) upTo(seq uint64) []form.Ref {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -233,7 +232,7 @@ func (s *Store) counts(seq uint64) map[argus.DeliveryNumber]uint64 {
 	return counts
 }
 
-// grow adds the leaves of the records up to seq to a tree, which then has a number of
+// grow adds the leaves of the records up to seq to a tree, which must then have to
 // leaves.
 func (s *Store) grow(t *Tree, to, seq uint64) error {
 	var own []form.Ref // from the last one on
@@ -267,7 +266,8 @@ func (s *Store) grow(t *Tree, to, seq uint64) error {
 	return nil
 }
 
-// leaves returns the leaves of the records from first to last, which are in one block.
+// leaves returns the leaves of the records from first to last, which must be in one
+// block.
 func (s *Store) leaves(first, last uint64) ([]argus.Hash, error) {
 	s.mu.RLock()
 	at, err := s.locate(first)
@@ -295,8 +295,8 @@ func (s *Store) leaves(first, last uint64) ([]argus.Hash, error) {
 	return leaves, nil
 }
 
-// openNodes returns the hashes over the full runs of each delivery that this process has
-// open.
+// openNodes returns, for each delivery that this process has open, the hashes over its
+// full runs.
 func (s *Store) openNodes() map[argus.DeliveryNumber][]byte {
 	nodes := map[argus.DeliveryNumber][]byte{}
 	if s.writer == nil {
@@ -310,13 +310,14 @@ func (s *Store) openNodes() map[argus.DeliveryNumber][]byte {
 	return nodes
 }
 
-// sealed has the parts of a seal that marks need.
+// sealed holds the parts of a seal that marks need.
 type sealed struct {
 	records uint64
 	root    argus.Hash
 }
 
-// sealOf returns the seal of a delivery, which it keeps in memory: it never changes.
+// sealOf returns the seal of a delivery. It keeps the seal in memory, because a seal
+// never changes.
 func (s *Store) sealOf(d argus.DeliveryNumber) (sealed, error) {
 	s.sealsMu.Lock()
 	defer s.sealsMu.Unlock()

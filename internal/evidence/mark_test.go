@@ -17,8 +17,8 @@ import (
 )
 
 // Two copies of a store continue separately. Data derived from one fits the other up to
-// the first record in which they differ, whichever of several open deliveries that is in,
-// and not from there on. Opening and sealing more later changes nothing.
+// the first record in which they differ, whichever of several open deliveries that record
+// is in, but not beyond it. Opening and sealing more deliveries later changes nothing.
 func TestMarkTellsForksApart(t *testing.T) {
 	signer, _ := testKey(t)
 	must := func(err error) {
@@ -65,7 +65,7 @@ func TestMarkTellsForksApart(t *testing.T) {
 				t.Errorf("record %d: %v", seq, err)
 			}
 			if err := b.Marked(seq, mark); errors.Is(err, ErrOther) != (seq > common) {
-				t.Errorf("record %d of the fork, which begins behind %d: %v", seq, common, err)
+				t.Errorf("record %d of the fork, which begins after %d: %v", seq, common, err)
 			}
 		}
 	}
@@ -80,7 +80,7 @@ func TestMarkTellsForksApart(t *testing.T) {
 	check()
 }
 
-// rfcRoot is the Merkle tree hash by its definition in RFC 6962, section 2.1.
+// rfcRoot computes the Merkle tree hash as defined in RFC 6962, section 2.1.
 func rfcRoot(leaves []argus.Hash) argus.Hash {
 	if len(leaves) == 1 {
 		return leaves[0]
@@ -93,8 +93,8 @@ func rfcRoot(leaves []argus.Hash) argus.Hash {
 	return sha256.Sum256(slices.Concat([]byte{1}, left[:], right[:]))
 }
 
-// interleaved is a store with a sealed delivery, one that is open, a sealed one behind it,
-// and two open ones that take turns.
+// interleaved returns a store with a sealed delivery, an open one, another sealed one
+// after it, and two open ones that take turns.
 func interleaved(t *testing.T, signer note.Signer) (s *Store, dir string, open []argus.DeliveryNumber) {
 	t.Helper()
 	s, dir = createTest(t, Options{SegmentBytes: 16 << 10})
@@ -142,9 +142,9 @@ func leavesUpTo(t *testing.T, s *Store, seq uint64) map[argus.DeliveryNumber][]a
 	return all
 }
 
-// A mark has the tree of each open delivery up to its record, wherever that is in a block
-// or a batch, and the root of each sealed one. A reader makes the same mark, with an
-// earlier one and without.
+// A mark has the tree of each open delivery up to the mark's record, wherever that record
+// is in a block or batch, and the root of each sealed delivery. A reader makes the same
+// mark, with or without an earlier one.
 func TestMarkHasTheTrees(t *testing.T) {
 	signer, _ := testKey(t)
 	s, dir, _ := interleaved(t, signer)
@@ -192,8 +192,8 @@ func TestMarkHasTheTrees(t *testing.T) {
 	}
 }
 
-// A mark stays good whatever happens to the store by law, in each way of opening, and
-// package check finds its trees.
+// A mark stays valid whatever lawfully happens to the store and however the store is
+// opened, and package check finds its trees.
 func TestMarkSurvives(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir, open := interleaved(t, signer)
@@ -269,9 +269,9 @@ func TestMarkSurvives(t *testing.T) {
 	fits("amended")
 }
 
-// A mark with other trees is of other evidence. A process that only reads looks at the
-// numbers of their leaves; package check looks at the trees, also at those that such a
-// process has continued.
+// A mark with other trees belongs to other evidence. A process that only reads looks at
+// the trees' numbers of leaves; package check looks at the trees, including those that
+// such a process has continued.
 func TestForgedMark(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir, _ := interleaved(t, signer)

@@ -8,9 +8,9 @@ import (
 )
 
 // Opened yields the opened records that count, in order. An order that withdraws or
-// destroys a record, or its key, removes it; a later order that releases the same restores
-// it. A locked message without such a record stays locked. Opened reads the evidence
-// twice, and holds the orders in memory.
+// destroys an opened record, or its key, removes the record; a later order that releases
+// the same record or key restores it. A locked message without an opened record stays
+// locked. Opened reads the evidence twice, and holds the orders in memory.
 func (s *Store) Opened(ctx context.Context) iter.Seq2[*argus.Record, error] {
 	return func(yield func(*argus.Record, error) bool) {
 		var orders []*argus.Record

@@ -26,8 +26,8 @@ func (s *Store) openOriginals() (err error) {
 }
 
 // PutOriginal keeps a file byte for byte, and returns its original without path and time
-// stamp. When it returns, the file is durable; it is never altered after that. Equal files
-// are kept once.
+// stamp. When it returns, the file is durable; it is never altered afterwards. Equal
+// files are kept only once.
 func (s *Store) PutOriginal(ctx context.Context, r io.Reader) (argus.Original, error) {
 	b, err := s.OriginalBatch()
 	if err != nil {
@@ -65,15 +65,15 @@ func (b *OriginalBatch) Commit() error {
 	return nil
 }
 
-// OpenOriginal opens a kept file for reading. A block whose bytes have changed is an error
-// when it is read; Verify checks the whole file.
+// OpenOriginal opens a kept file for reading. Reading a block whose bytes have changed
+// gives an error; Verify checks the whole file.
 func (s *Store) OpenOriginal(o argus.Original) (*OriginalFile, error) {
 	f, err := s.originals.Open(o.File)
 	if err != nil {
 		return nil, err
 	}
 	if f.Root() != o.Root || f.Size() != o.Size {
-		return nil, errors.Join(fmt.Errorf("open original %s: %w: it is not the one that its record names", o.File, argus.ErrDamaged), f.Close())
+		return nil, errors.Join(fmt.Errorf("open original %s: %w: it is not the one named in its record", o.File, argus.ErrDamaged), f.Close())
 	}
 	return f, nil
 }
@@ -112,8 +112,8 @@ func (s *Store) TempFile() (*os.File, error) {
 	return f, nil
 }
 
-// Free returns the free bytes on the store's disk, or errors.ErrUnsupported if they cannot
-// be known.
+// Free returns the number of free bytes on the store's disk, or errors.ErrUnsupported if
+// it cannot be determined.
 func (s *Store) Free() (int64, error) { return durable.Free(s.dir) }
 
 type contextReader struct {

@@ -17,8 +17,8 @@ import (
 )
 
 // Get returns a record. The error is ErrNotFound for a number that was never assigned,
-// ErrDamaged if the record's bytes have changed, ErrNewer if this version must understand
-// the record and does not.
+// ErrDamaged if the record's bytes have changed, and ErrNewer if this version would have
+// to understand the record but does not.
 func (s *Store) Get(ctx context.Context, seq uint64) (*argus.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -58,9 +58,9 @@ func (s *Store) read(at located, seq uint64) (*argus.Record, error) {
 	return r, nil
 }
 
-// Whole returns the message in the version of the copy that a record holds: for a
-// sighting, its own statement together with the content that it shares. The error is
-// ErrNotFound for a record that is not a message, or no longer one.
+// Whole returns the message as in the copy that a record holds: for a sighting, its own
+// statement together with the content that it shares. The error is ErrNotFound for a
+// record that is not, or is no longer, a message.
 func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
 	r, err := s.Get(ctx, seq)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Store) Whole(ctx context.Context, seq uint64) (*argus.Message, error) {
 	return s.WholeOf(ctx, r)
 }
 
-// WholeOf is Whole for a record that the caller has already.
+// WholeOf is Whole for a record that the caller already has.
 func (s *Store) WholeOf(ctx context.Context, r *argus.Record) (*argus.Message, error) {
 	switch {
 	case r.Message == nil:
@@ -101,8 +101,8 @@ func (s *Store) recentAt(seq uint64) *argus.Record {
 	return s.recent[seq-s.recent[0].Seq]
 }
 
-// commitment returns the hash of the content of a message record, which its sightings
-// state.
+// commitment returns the hash of the content of a message record; the record's sightings
+// state this hash.
 func (s *Store) commitment(seq uint64) (argus.Hash, error) {
 	s.mu.RLock()
 	if s.recentAt(seq) != nil {
@@ -126,7 +126,8 @@ func (s *Store) commitment(seq uint64) (argus.Hash, error) {
 	return b.Commitment(i), nil
 }
 
-// said returns a message with only the content of a record, whose statement may be gone.
+// said returns a message with only the content of a record. The record's statement may be
+// gone.
 func (s *Store) said(seq uint64) (*argus.Message, error) {
 	s.mu.RLock()
 	at, err := s.locate(seq)
@@ -148,7 +149,7 @@ func (s *Store) said(seq uint64) (*argus.Message, error) {
 	return &argus.Message{Text: c.Text, Facts: c.Facts, Attachments: c.Attachments, Locked: c.Locked}, err
 }
 
-// located is a block and its segment, which the receiver must release.
+// located is a block and its segment. Whoever receives it must release the segment.
 type located struct {
 	form.Ref
 	segment *segment
@@ -185,7 +186,7 @@ func (s *Store) blockOf(seq uint64) (int, error) {
 	return 0, argus.ErrNotFound
 }
 
-// readBlock returns a block, whose segment the caller holds.
+// readBlock returns a block. The caller holds its segment.
 func (s *Store) readBlock(ref form.Ref, seg *segment) (*form.Block, error) {
 	key := cacheKey{seg, ref.First}
 	if b := s.cache.get(key); b != nil {
@@ -201,7 +202,7 @@ func (s *Store) readBlock(ref form.Ref, seg *segment) (*form.Block, error) {
 }
 
 // From yields the records from seq on in order, including those that are added meanwhile.
-// An error ends it.
+// It ends at the first error.
 func (s *Store) From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record, error] {
 	return s.records(ctx, max(seq, 1), 0)
 }
@@ -239,8 +240,8 @@ func (s *Store) records(ctx context.Context, seq uint64, only argus.DeliveryNumb
 	}
 }
 
-// next returns the records from seq on, a block or a part of the recent ones. It skips
-// blocks of other deliveries than only.
+// next returns some records from seq on: those of a block, or part of the recent ones. If
+// only is set, it skips the blocks of other deliveries.
 func (s *Store) next(seq uint64, only argus.DeliveryNumber) ([]*argus.Record, error) {
 	s.mu.RLock()
 	if s.recentAt(seq) != nil {
@@ -271,7 +272,7 @@ func (s *Store) next(seq uint64, only argus.DeliveryNumber) ([]*argus.Record, er
 	return batch, nil
 }
 
-// locateNext returns the block of a record, or the next one of a delivery. The caller
+// locateNext returns the block of a record, or the next block of a delivery. The caller
 // holds mu.
 func (s *Store) locateNext(seq uint64, only argus.DeliveryNumber) (at located, ok bool, err error) {
 	i, err := s.blockOf(seq)
@@ -289,13 +290,13 @@ func (s *Store) locateNext(seq uint64, only argus.DeliveryNumber) (at located, o
 			return at, false, nil
 		}
 		if s.blocks[i].First != s.blocks[i-1].End() {
-			return at, false, s.damage // the missing records may be of this delivery
+			return at, false, s.damage // the missing records may belong to this delivery
 		}
 	}
 	return s.hold(i), true, nil
 }
 
-// Content is the content of a message record, or of one of kind opened.
+// Content is the content of a message record, or of a record of kind opened.
 type Content struct {
 	Seq         uint64
 	Text        string
@@ -305,8 +306,8 @@ type Content struct {
 }
 
 // Contents yields the contents of messages from record seq on, in order. It reads only
-// those: half of the bytes that From reads. Sightings have none of their own. An error
-// ends it.
+// the contents, half of the bytes that From reads. Sightings have no content of their
+// own. It ends at the first error.
 func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, error] {
 	return func(yield func(Content, error) bool) {
 		seq = max(seq, 1)
@@ -318,7 +319,7 @@ func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, err
 			}
 			for i, data := range said {
 				if at := ref.First + uint64(i); at < seq || len(data) == 0 {
-					continue // it has none, or none any more
+					continue // it has no content, or no longer any
 				}
 				var c form.Content
 				if err := form.DecodeContent(data, &c); err != nil {
@@ -340,8 +341,8 @@ func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, err
 	}
 }
 
-// nextContents reads the contents of the block of a record; if there is none, the block
-// has no records.
+// nextContents reads the contents of the block that holds a record; if there is none, the
+// returned block has no records.
 func (s *Store) nextContents(ctx context.Context, seq uint64) (ref form.Ref, said [][]byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return ref, nil, err
@@ -381,16 +382,16 @@ func (s *Store) nextContents(ctx context.Context, seq uint64) (ref form.Ref, sai
 // Entry names a record that carries a message.
 type Entry = ids.Entry
 
-// Find returns every record that carries a message, in order: the message, the copies that
-// differ, the sightings. It is not an error if there are none. An entry with Met set is of
-// another message, which its record names.
+// Find returns every record that carries a message, in order: the message, the copies
+// that differ, the sightings. It is not an error if there are none. An entry with Met set
+// belongs to another message, named in its record.
 func (s *Store) Find(id argus.ID) ([]Entry, error) {
 	var found []Entry
 	err := s.withIDs(func(x *ids.Set) (err error) {
 		found, err = x.Find(id)
 		return err
 	})
-	// A writer may have written ids of records that a reader does not see yet.
+	// A writer may have written the ids of records that a reader does not see yet.
 	last := s.Last()
 	return slices.DeleteFunc(found, func(e Entry) bool { return e.Seq > last }), err
 }
@@ -410,7 +411,8 @@ func (s *Store) FindPrefix(digits string, limit int) ([]argus.ID, error) {
 	return found, err
 }
 
-// withIDs calls ask with the ids, and again if an amendment made it reopen them.
+// withIDs calls ask with the ids, and calls it again if an amendment has forced the ids
+// to be reopened.
 func (s *Store) withIDs(ask func(*ids.Set) error) error {
 	for {
 		x, err := s.currentIDs()
@@ -423,7 +425,7 @@ func (s *Store) withIDs(ask func(*ids.Set) error) error {
 	}
 }
 
-// forgetIDs makes a reader reopen the ids: an amendment has removed some.
+// forgetIDs makes a reader reopen the ids, because an amendment has removed some.
 func (s *Store) forgetIDs() error {
 	s.idsMu.Lock()
 	defer s.idsMu.Unlock()
@@ -448,8 +450,8 @@ func prefixRange(digits string) (from, to argus.ID, err error) {
 	return from, to, nil
 }
 
-// currentIDs returns the ids, up to date with the records. The writer keeps them so; a
-// reader catches up here.
+// currentIDs returns the ids, up to date with the records. The writer keeps them up to
+// date; a reader catches up here.
 func (s *Store) currentIDs() (*ids.Set, error) {
 	if s.writer != nil {
 		return s.ids, nil
@@ -473,7 +475,7 @@ func (s *Store) currentIDs() (*ids.Set, error) {
 
 // catchUpIDs adds the records that the ids have not seen.
 func (s *Store) catchUpIDs(x *ids.Set) error {
-	const together = 64 // entries
+	const together = 64 // entries added at a time
 	var entries []Entry
 	last := x.Last()
 	for r, err := range s.From(context.Background(), last+1) {

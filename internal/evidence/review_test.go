@@ -83,7 +83,8 @@ func TestWhatIsTakenCanBeRead(t *testing.T) {
 	})
 }
 
-// The ids are derived: without their folder a writer makes them again, as Verify says.
+// The ids are derived: if their folder is missing, a writer rebuilds them, as Verify
+// says.
 func TestIDsFolderMayBeDeleted(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	d := begin(t, s)
@@ -103,7 +104,7 @@ func TestIDsFolderMayBeDeleted(t *testing.T) {
 	}
 }
 
-// Ids of another version are rebuilt, and are not damage.
+// Ids of another version are rebuilt, and do not count as damage.
 func TestIDsOfAnotherVersion(t *testing.T) {
 	for _, version := range []string{"1", "3"} {
 		s, dir := createTest(t, Options{})
@@ -129,8 +130,8 @@ func TestIDsOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// A copy of a store that was made during writing can hold ids of records that it does not
-// have. They must not make any message known.
+// A copy of a store made while it was being written can hold ids of records that it does
+// not have. They must not make any message known.
 func TestIDsAheadOfTheRecords(t *testing.T) {
 	s, dir := createTest(t, Options{IDsInMemory: 10})
 	d := begin(t, s)
@@ -264,7 +265,8 @@ func TestFailedRefresh(t *testing.T) {
 	}
 }
 
-// Equal bytes are kept once if the kept ones can be read, otherwise again.
+// Equal bytes are kept only once if the kept ones can be read; otherwise they are kept
+// again.
 func TestPutOriginalAgain(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	first := putOriginal(t, s, "a", "the bytes").Original
@@ -284,7 +286,7 @@ func TestPutOriginalAgain(t *testing.T) {
 	if got, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size())); err != nil || string(got) != "the bytes" {
 		t.Errorf("%q, %v: the bytes were not kept", got, err)
 	}
-	// A record that names a different original from the one it means is damage.
+	// A record that names a different original from the one that it means is damage.
 	again.Root[0] ^= 1
 	if _, err := s.OpenOriginal(*again); !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("another root: %v, want ErrDamaged", err)
@@ -292,7 +294,7 @@ func TestPutOriginalAgain(t *testing.T) {
 }
 
 // TestPlainOriginal checks that a program gets the bytes, and that no copy of them is
-// left.
+// left behind.
 func TestPlainOriginal(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	content := strings.Repeat("the bytes", 20_000)
@@ -340,7 +342,7 @@ func TestOriginalSurvives(t *testing.T) {
 	}
 }
 
-// lazyDisk syncs no folder of originals.
+// lazyDisk never syncs a folder of originals.
 type lazyDisk struct{ disk }
 
 func (d lazyDisk) SyncDir(name string) error {
@@ -363,7 +365,8 @@ func TestSealReason(t *testing.T) {
 	}
 }
 
-// A hole in the readable records is reported, even to a reader of one delivery.
+// A hole in the readable records is reported, even to somebody who reads only one
+// delivery.
 func TestHoleInADelivery(t *testing.T) {
 	s, dir := createTest(t, Options{SegmentBytes: 2 << 10})
 	one, two := begin(t, s), begin(t, s)
@@ -372,7 +375,8 @@ func TestHoleInADelivery(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Damage the header of a block of delivery one in the middle, and the table of blocks.
+	// Damage the header of a block in the middle of delivery one, and the table of
+	// blocks.
 	var victim form.Ref
 	for _, b := range s.blocks {
 		if b.Delivery == one && b.Segment == 3 {

@@ -21,7 +21,7 @@ type Judge struct {
 	names      []string
 }
 
-// ParseJudge parses public keys in age's notation, one a line. It skips empty lines and
+// ParseJudge parses public keys in age's notation, one per line. It skips empty lines and
 // those that begin with #.
 func ParseJudge(lines string) (*Judge, error) {
 	j := new(Judge)
@@ -38,12 +38,12 @@ func ParseJudge(lines string) (*Judge, error) {
 		j.names = append(j.names, line)
 	}
 	if len(j.recipients) == 0 {
-		return nil, errors.New("parse the judge's keys: there is none")
+		return nil, errors.New("parse the judge's keys: there are none")
 	}
 	return j, nil
 }
 
-// x25519 returns the judge's keys that can encrypt parts of originals.
+// x25519 returns those of the judge's keys that can encrypt parts of originals.
 func (j *Judge) x25519() (keys []*age.X25519Recipient) {
 	if j == nil {
 		return nil
@@ -76,7 +76,7 @@ func (j *Judge) encrypt(h *form.Hidden) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// decrypt reads the age file that encrypt made.
+// decrypt reads an age file made by encrypt.
 func decrypt(data []byte, identities []age.Identity) (h form.Hidden, err error) {
 	r, err := age.Decrypt(bytes.NewReader(data), identities...)
 	if err != nil {
@@ -89,10 +89,10 @@ func decrypt(data []byte, identities []age.Identity) (h form.Hidden, err error) 
 	return form.DecodeHidden(plain)
 }
 
-// SealRecord makes a record of kind sealed of a message that is not stored yet. It
-// encrypts the message to the judge, with an id and a version that are HMAC-SHA-256 under
-// key, so that copies of one message meet and nobody without the key can test a guess. The
-// place in the original stays readable.
+// SealRecord makes a record of kind sealed from a message that is not stored yet. It
+// encrypts the message to the judge, and makes an id and a version by HMAC-SHA-256 under
+// key, so that copies of one message are matched but nobody without the key can test a
+// guess. The place in the original stays readable.
 func SealRecord(r *argus.Record, why string, to *Judge, key []byte) (*argus.Record, error) {
 	if r.Kind != argus.KindMessage || len(key) < sha256.Size {
 		return nil, fmt.Errorf("seal a record: want a message and a key of %d bytes", sha256.Size)
@@ -121,7 +121,7 @@ func keyed(key, data []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// OpenSealed returns the message record that SealRecord was called with.
+// OpenSealed returns the message record that was passed to SealRecord.
 func OpenSealed(r *argus.Record, identities ...age.Identity) (*argus.Record, error) {
 	if r.Kind != argus.KindSealed {
 		return nil, fmt.Errorf("open record %d: it is of kind %s, want sealed", r.Seq, r.Kind)

@@ -41,7 +41,7 @@ func (f *slowFile) ReadAt(p []byte, at int64) (int, error) {
 	return f.file.ReadAt(p, at)
 }
 
-// TestSlowReads starts readers that wait for the disk, one for each way to read. The
+// TestSlowReads starts readers that wait for the disk, one for each way of reading. The
 // writer must not wait for them (D11).
 func TestSlowReads(t *testing.T) {
 	d := &slowDisk{}
@@ -53,7 +53,7 @@ func TestSlowReads(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Close(); err != nil { // then all ids are in runs
+	if err := s.Close(); err != nil { // afterwards all ids are in runs
 		t.Fatal(err)
 	}
 	s = openTest(t, dir, o)
@@ -110,7 +110,7 @@ func TestSlowReads(t *testing.T) {
 		}
 		took := time.Since(started)
 		if took > 250*time.Millisecond {
-			t.Errorf("append %d took %v beside slow readers", n, took)
+			t.Errorf("append %d took %v while slow readers were running", n, took)
 		}
 		if took > 50*time.Millisecond {
 			late++ // the disk itself may be busy
@@ -127,8 +127,8 @@ func TestSlowReads(t *testing.T) {
 	}
 }
 
-// strangers returns new messages that are in no filter of the ids: looking them up reads
-// nothing.
+// strangers returns new messages that no filter of the ids contains, so looking them up
+// reads nothing.
 func strangers(t *testing.T, s *Store, d *slowDisk, from, count int) (batch []*argus.Record) {
 	t.Helper()
 	for n := from; len(batch) < count; n++ {

@@ -29,23 +29,23 @@ type Options struct {
 	SegmentBytes int64
 	// CacheBytes bounds the cache of decompressed blocks. Default 64 MiB.
 	CacheBytes int64
-	// Recent is how many of the newest records stay decoded in memory for readers that
-	// follow closely, up to 128 MiB of them. Default 32768.
+	// Recent is the number of newest records that stay decoded in memory for readers that
+	// follow closely, up to 128 MiB in total. Default 32768.
 	Recent int
-	// IDsInMemory is how many ids gather in memory before they are written as
-	// a sorted run. Default 262144.
+	// IDsInMemory is the number of ids that gather in memory before they are written as a
+	// sorted run. Default 262144.
 	IDsInMemory int
-	// Originals are the options for received files; its Disk and its Failpoint are those
-	// of the store. Default: as in an empty Options of package original.
+	// Originals are the options for received files; their Disk and Failpoint are those of
+	// the store. Default: as in an empty Options of package original.
 	Originals original.Options
-	// Stop is called repeatedly while the ids are built, which may take minutes; its error
-	// stops that, and is returned. Default never.
+	// Stop is called repeatedly while the ids are built, which may take minutes; an error
+	// from it stops the building, and is returned. Default: never stop.
 	Stop func() error
 	// Failpoint, if set, is called at named moments of every change, so that a test can
 	// end the process there. Default none.
 	Failpoint func(name string)
-	// Ledger, if set, returns the head of the ledger, which each seal holds. Default:
-	// seals hold none.
+	// Ledger, if set, returns the head of the ledger, which is stated in each seal.
+	// Default: seals state none.
 	Ledger func() (argus.LedgerHead, error)
 	// Random is the source of the salts of records. Anyone who can predict it can test
 	// guesses about destroyed records. Default crypto/rand.
@@ -93,7 +93,7 @@ type Store struct {
 	codec *form.Codec
 	cache blockCache
 
-	// mu guards the fields below. Nobody holds it while reading or writing a file: a
+	// mu guards the fields below. It is never held while a file is read or written: a
 	// reader copies the fields that it needs, holds the segment, and unlocks mu.
 	mu          sync.RWMutex
 	segments    []*segment // number i+1 at index i; the last one is active
@@ -103,8 +103,8 @@ type Store struct {
 	recent      []*argus.Record // the newest committed records, in order
 	contents    []argus.Hash    // the commitments to their contents
 	recentBytes int             // their approximate size in memory
-	damage      error           // why records up to promised are not all there
-	promised    uint64          // the last acknowledged record, by the commit file
+	damage      error           // why some records up to promised are missing
+	promised    uint64          // the last acknowledged record, according to the commit file
 	rewritings  uint32          // the number of amendments visible in the segments
 	grown       chan struct{}   // closed when last moves
 
@@ -112,7 +112,7 @@ type Store struct {
 
 	refreshing sync.Mutex // one Refresh at a time
 
-	idsMu sync.Mutex // guards opening and catching up of ids when read-only
+	idsMu sync.Mutex // held while the ids are opened and caught up when read-only
 	ids   *ids.Set
 
 	sealsMu sync.Mutex
@@ -120,7 +120,7 @@ type Store struct {
 
 	originals  *original.Store
 	amending   sync.Mutex // one Amend at a time
-	unfinished bool       // an amendment is sealed and not carried out
+	unfinished bool       // an amendment is sealed but not carried out
 	writer     *writer    // nil when read-only
 	closing    sync.Once
 	closeErr   error
@@ -160,7 +160,7 @@ func Create(dir string, o Options) (*Store, error) {
 		}
 	}
 	if _, err := s.disk.OpenFile(s.path(manifestName), os.O_RDONLY, 0); err == nil {
-		return nil, fmt.Errorf("create evidence: %s has evidence already", dir)
+		return nil, fmt.Errorf("create evidence: %s already has evidence", dir)
 	}
 	first, err := s.createSegment(1, 1)
 	if err != nil {
@@ -202,7 +202,7 @@ func (s *Store) createSegment(number int, first uint64) (*segment, error) {
 	return seg, nil
 }
 
-// writeManifest names the closed segments; the active one follows them.
+// writeManifest writes the list of closed segments; the active one follows them.
 func (s *Store) writeManifest(closed []*segment) error {
 	list := make([]form.Closed, len(closed))
 	for i, seg := range closed {
@@ -231,8 +231,8 @@ func (s *Store) readCommit() (form.Commit, error) {
 	return c, nil
 }
 
-// Open opens a store. When opening for writing, it first removes the unacknowledged
-// records that a crash left. Damage to acknowledged records stops a writer; a reader gets
+// Open opens a store. When opening for writing, it first removes any unacknowledged
+// records left by a crash. Damage to acknowledged records stops a writer; a reader gets
 // the readable ones, and ErrDamaged for the rest.
 func Open(dir string, o Options) (_ *Store, err error) {
 	o = o.withDefaults()
@@ -274,8 +274,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// Close ends writing and closes the files. Acknowledged records are safe
-// without it.
+// Close ends writing and closes the files. Acknowledged records are safe even without it.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		if s.writer != nil {
@@ -300,8 +299,7 @@ func (s *Store) closeFiles() error {
 	return err
 }
 
-// errReplaced means that a file that the manifest named has been replaced by an amendment
-// since.
+// errReplaced means that an amendment has replaced a file since the manifest was read.
 var errReplaced = errors.New("the file was replaced meanwhile")
 
 // loadWhole loads the store in one consistent state, while another process may be
@@ -349,8 +347,8 @@ func (s *Store) load() error {
 	return s.loadActive(promise)
 }
 
-// openSegment opens the file of a segment. A reader takes a shared lock on it, which shows
-// a writer that the file is still being read after it was replaced.
+// openSegment opens the file of a segment. A reader takes a shared lock on it, so that a
+// writer can see that the file is still being read after being replaced.
 func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 	flag := os.O_RDWR
 	if s.opt.ReadOnly {
@@ -381,7 +379,8 @@ func (s *Store) openSegment(number, generation int) (*segment, int64, error) {
 	return seg, info.Size(), nil
 }
 
-// missing is the error for a missing segment: damage, or another file has replaced it.
+// missing returns the error for a missing segment: it is damage, or another file has
+// replaced the segment.
 func (s *Store) missing(name string, number, generation int) error {
 	if now, err := s.readManifest(); err == nil && number <= len(now) && now[number-1].Generation > generation {
 		return fmt.Errorf("open evidence: %s: %w", name, errReplaced)
@@ -423,7 +422,7 @@ func (s *Store) noteDamage(err error) {
 	}
 }
 
-// loadActive reads the segment that is being written.
+// loadActive reads the segment that is currently being written.
 func (s *Store) loadActive(promise form.Commit) error {
 	number := s.closed + 1
 	f, size, err := s.openSegment(number, 0)
@@ -487,14 +486,14 @@ func (s *Store) extend(promise form.Commit) (blocks []form.Ref, ok bool) {
 	return blocks, at == int64(promise.Offset) && last == promise.Seq
 }
 
-// Last is the sequence number of the newest durable record, 0 if there is none.
+// Last returns the sequence number of the newest durable record, or 0 if there is none.
 func (s *Store) Last() uint64 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.last
 }
 
-// Wait returns when there is a record after seq, or ctx is done. A read-only store sees
+// Wait returns when there is a record after seq or ctx is done. A read-only store sees
 // only the records up to its last Refresh.
 func (s *Store) Wait(ctx context.Context, seq uint64) error {
 	for {
@@ -512,7 +511,7 @@ func (s *Store) Wait(ctx context.Context, seq uint64) error {
 	}
 }
 
-// Refresh shows a read-only store the records that another process has added.
+// Refresh makes the records that another process has added visible in a read-only store.
 func (s *Store) Refresh() error {
 	if !s.opt.ReadOnly {
 		return nil
@@ -552,7 +551,7 @@ func (s *Store) Refresh() error {
 	return nil
 }
 
-// show changes the records that readers see, and wakes those that wait.
+// show changes the records that readers see, and wakes those that are waiting.
 func (s *Store) show(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -228,7 +228,7 @@ func TestAppendRefuses(t *testing.T) {
 	} {
 		err := s.Append(t.Context(), tt.delivery, []*argus.Record{{Kind: argus.KindMessage, Message: testMessage(0)}, {Kind: argus.KindMessage, Message: tt.message}})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v, want a word about %q", tt.name, err, tt.want)
+			t.Errorf("%s: %v, want it to mention %q", tt.name, err, tt.want)
 		}
 	}
 	for name, r := range map[string]*argus.Record{
@@ -273,7 +273,7 @@ func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []c
 }
 
 // TestPowerCut cuts the power at all kinds of moments: the acknowledged records must be
-// there, in whole batches, and nothing twice.
+// there, in whole batches, and none of them twice.
 func TestPowerCut(t *testing.T) {
 	cuts := 100
 	if testing.Short() {
@@ -284,7 +284,7 @@ func TestPowerCut(t *testing.T) {
 			t.Fatalf("cut %d: %s", seed, problem)
 		}
 	}
-	// The control: the test must detect a disk whose syncs do nothing.
+	// As a control, the test must detect a disk whose syncs do nothing.
 	found := 0
 	for seed := range 40 {
 		if cutOnce(t.Context(), uint64(seed), true) != "" {
@@ -325,7 +325,7 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 					break
 				}
 			}
-			// Sometimes a batch comes again, as after an interruption.
+			// Sometimes a batch arrives again, as after an interruption.
 			from := max(0, next-rng.IntN(30))
 			to := next + 1 + rng.IntN(20)
 			if err := s.Append(ctx, delivery, testBatch(from, to)); err != nil {
@@ -356,8 +356,8 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 	return ""
 }
 
-// checkNumbers returns a problem if the messages 0 to acknowledged are not all there, or
-// any twice.
+// checkNumbers returns a problem if any of the messages 0 to acknowledged is missing or
+// there twice.
 func checkNumbers(ctx context.Context, s *Store, acknowledged int) string {
 	seen := map[string]bool{}
 	want := uint64(1)
@@ -366,7 +366,7 @@ func checkNumbers(ctx context.Context, s *Store, acknowledged int) string {
 			return err.Error()
 		}
 		if r.Seq != want {
-			return fmt.Sprintf("record %d stands where %d should", r.Seq, want)
+			return fmt.Sprintf("found record %d in place of record %d", r.Seq, want)
 		}
 		want++
 		if r.Kind != argus.KindMessage {
@@ -440,7 +440,7 @@ func BenchmarkFrom(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "records/s")
 }
 
-// Batches of several deliveries that come at the same time share syncs and stay whole.
+// Batches of several deliveries that arrive at the same time share syncs and stay whole.
 func TestAppendAtTheSameTime(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, Options{SegmentBytes: 16 << 10, IDsInMemory: 100})
@@ -450,7 +450,7 @@ func TestAppendAtTheSameTime(t *testing.T) {
 		wg.Go(func() {
 			for i := range 20 {
 				n := (g*20 + i) * 10
-				// Each message comes twice, from two goroutines.
+				// Each message arrives twice, from two goroutines.
 				if err := s.Append(t.Context(), deliveries[g%2], testBatch(n/2, n/2+10)); err != nil {
 					t.Error(err)
 				}

@@ -2,17 +2,17 @@ package language
 
 import "strings"
 
-// Moroccan Arabic is written in Latin letters without any rule, and with digits for the
-// letters that Latin lacks: 3 for ع, 7 for ح, 9 for ق, 5 for خ. These lists are made by hand
+// Moroccan Arabic in Latin letters has no fixed spelling, and uses digits for the letters
+// that Latin lacks: 3 for ع, 7 for ح, 9 for ق, 5 for خ. These lists were made by hand
 // from its most frequent words, in their usual spellings.
 
-// A kind tells whether a word is of Moroccan Arabic.
+// A kind tells whether a word belongs to Moroccan Arabic.
 type kind uint8
 
 const (
 	other  kind = iota
-	arabic      // a word of Arabic in Latin letters, of several countries, or of other languages too
-	darija      // a word of Moroccan Arabic, of few other languages
+	arabic      // an Arabic word in Latin letters that is used in several countries, or also exists in other languages
+	darija      // a word of Moroccan Arabic that exists in few other languages
 )
 
 var listed = func() map[string]kind {

@@ -1,9 +1,8 @@
-// Package language finds the language of a text from its letters and words.
-//
-// The answer is a guess from statistics, of the text alone: the same text has the same
-// answer, and earlier texts do not matter. It looks at the first 4,096 bytes, and at the first
-// 32 words of them. Words with digits, links and addresses do not count, and neither do
-// words of more than 24 letters.
+// Package language finds the language of a text from its letters and words. The answer is
+// a statistical guess from the text alone: the same text always gets the same answer,
+// whatever texts came before. Only the first 4,096 bytes are looked at, and only the
+// first 32 words in them. Words with digits, links and addresses do not count, and
+// neither do words of more than 24 letters.
 package language
 
 import (
@@ -13,17 +12,18 @@ import (
 	"unicode/utf8"
 )
 
-// Version names the rules and the table: it rises when the answer to any text changes.
+// Version identifies the rules and the table: it is raised when the answer for any text
+// changes.
 const Version = "1"
 
-// These are the answers that are no language.
+// These are the answers that are not a language.
 const (
-	Unknown = "unknown" // too few words, or words of no language more than of another
+	Unknown = "unknown" // too few words, or words that fit no language better than another
 	Mixed   = "mixed"   // words of two languages, in about equal parts
 )
 
-// Darija is Moroccan Arabic in Latin letters. Algerian Arabic is close to it, and is found
-// as it too.
+// Darija is Moroccan Arabic in Latin letters. Algerian Arabic is close to it, and also
+// gets this answer.
 const Darija = "ary-Latn"
 
 // A script is a set of letters.
@@ -33,7 +33,7 @@ const (
 	latin script = iota
 	cyrillic
 	arab
-	han // from here on without a model: one language each
+	han // this script and those below have no model: one language each
 	kana
 	hangul
 	greek
@@ -63,7 +63,8 @@ var tags = [...]string{
 	"ar", "fa", "ur",
 }
 
-// models has the first language of each script with a model, and the one after the last.
+// models gives, for each script with a model, its first language and the one after its
+// last.
 var models = [han][2]int{latin: {0, 24}, cyrillic: {24, 28}, arab: {28, 31}}
 
 // scriptTags are the languages of the scripts that have no model.
@@ -94,46 +95,46 @@ func Name(tag string) string {
 const (
 	mostBytes   = 4096
 	mostWords   = 32
-	mostLetters = 24      // of a word
-	mostKey     = 31      // bytes of a remembered word
-	firstCache  = 1 << 10 // places for remembered words at first
-	mostCache   = 1 << 18 // and at most, of 84 bytes each
+	mostLetters = 24      // maximum number of letters in a word
+	mostKey     = 31      // maximum number of bytes in a remembered word
+	firstCache  = 1 << 10 // initial number of places for remembered words
+	mostCache   = 1 << 18 // maximum number of places, of 84 bytes each
 )
 
-// The thresholds were chosen on lingua's test data and on the sentences of the tests. Margins
-// are differences of logarithms of probabilities, in steps of the table.
+// The thresholds were chosen using lingua's test data and the sentences in the tests.
+// Margins are differences of logarithms of probabilities, in steps of the table.
 const (
-	leastMargin = 4 * steps // of the best language before the second
-	clearWord   = 2 * steps // of a word's own language before that of the text, to count for a mixture
-	clearPart   = 8 * steps // of the same, for all words of a part
-	leastWords  = 3         // of a part of a mixture
-	leastShort  = 2         // letters of a text in a script of its own
+	leastMargin = 4 * steps // by which the best language must lead the second
+	clearWord   = 2 * steps // by which a word's own language must lead the text's, to count towards a mixture
+	clearPart   = 8 * steps // the same, for all words of a part together
+	leastWords  = 3         // minimum number of words in a part of a mixture
+	leastShort  = 2         // minimum number of letters of a text whose script has only one language
 )
 
-// A Detector finds languages. It remembers the scores of words that it has seen, which
-// changes no answer. Each goroutine needs its own.
+// A Detector finds languages. It remembers the scores of words that it has seen, but this
+// never changes an answer. Each goroutine needs its own.
 type Detector struct {
 	cache   []word // by the hashes of their keys
-	cached  int    // so many of cache are taken
+	cached  int    // number of places taken in cache
 	words   [mostWords]word
-	n       int // of words
+	n       int // number of words
 	letters [scripts]int
 	key     [4 * mostLetters]byte
 	runes   [mostLetters]rune
 }
 
-// most is the most languages of a script with a model.
+// most is the maximum number of languages of a script with a model.
 const most = 24
 
-// A word has its scores in each language of its script, from the first one on.
+// A word holds its scores for each language of its script, from the first one on.
 type word struct {
 	scores [most]int16
 	key    [mostKey]byte
-	length uint8 // of the key
+	length uint8 // length of the key
 	script script
 	kind   kind
 	best   uint8 // language of the script
-	none   bool  // counts for nothing
+	none   bool  // the word counts for nothing
 }
 
 // Detect returns the language of a text as a tag of BCP 47, [Unknown], [Mixed], or nothing
@@ -162,7 +163,8 @@ func (d *Detector) Detect(text string) string {
 	return scriptTags[main]
 }
 
-// main returns the scripts with most and second most letters. Japanese has two scripts.
+// main returns the scripts with the most and the second most letters. Japanese has two
+// scripts.
 func (d *Detector) main() (first, second script) {
 	if d.letters[kana] > 0 && 10*d.letters[kana] >= d.letters[han] {
 		d.letters[kana] += d.letters[han]
@@ -204,8 +206,8 @@ func (d *Detector) read(text string) {
 	}
 }
 
-// word reads the word at i, if there is one, and returns the end of it. A word is
-// letters of one script, and digits in it.
+// word reads the word at i, if there is one, and returns the end of it. A word consists
+// of letters of one script and any digits among them.
 func (d *Detector) word(text string, i int) int {
 	n, letters, digits := 0, 0, false
 	of := none
@@ -302,8 +304,9 @@ func (d *Detector) score(w *word, key []byte, of script, digits bool) {
 
 var seed = maphash.MakeSeed()
 
-// place returns the place of a word in the cache, which is empty if the word is not there. A
-// cache that is three quarters full grows, or is begun anew if it is as large as it may be.
+// place returns the place of a word in the cache, or the empty place for it if the word
+// is not there. A cache that is three quarters full grows, or is emptied if it has
+// reached its maximum size.
 func (d *Detector) place(key []byte) *word {
 	if 4*d.cached >= 3*len(d.cache) {
 		before := d.cache
@@ -352,8 +355,8 @@ func (d *Detector) ofWords(of script) string {
 	return tags[models[of][0]+first]
 }
 
-// sum returns the language of a script with the best score of all words, and its margin to
-// the second. Words of Moroccan Arabic say nothing about the other languages.
+// sum returns the language of a script with the best score over all words, and its lead
+// over the second. Words of Moroccan Arabic say nothing about the other languages.
 func (d *Detector) sum(of script) (first int, margin int32) {
 	var scores [most]int32
 	for i := range d.words[:d.n] {
@@ -378,7 +381,7 @@ func (d *Detector) sum(of script) (first int, margin int32) {
 	return first, scores[first] - scores[second]
 }
 
-// letter returns the letters of a word, until its next call.
+// letter returns the letters of a word. The result is valid until the next call.
 func (d *Detector) letter(word []byte) []rune {
 	n := 0
 	for _, r := range string(word) {
@@ -390,7 +393,7 @@ func (d *Detector) letter(word []byte) []rune {
 	return d.runes[:n]
 }
 
-// mixed reports whether a good part of the words is of another language than the first,
+// mixed reports whether a good part of the words is in a language other than the first,
 // and a good part is not.
 func (d *Detector) mixed(of script, first int) bool {
 	var others [most]uint8
@@ -429,7 +432,8 @@ func (d *Detector) mixed(of script, first int) bool {
 	return native >= leastWords && alien >= leastWords && 4*alien >= words && 4*native >= words && alienGain >= clearPart && nativeGain >= clearPart
 }
 
-// asciiLetters has letters in lower case, digits, and 0 for everything between words.
+// asciiLetters maps letters to lower case, digits to themselves, and everything between
+// words to 0.
 var asciiLetters = func() (table [utf8.RuneSelf]byte) {
 	for c := range table {
 		switch {

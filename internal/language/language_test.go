@@ -16,7 +16,7 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// texts returns the texts of testdata with their languages.
+// texts returns the texts in testdata with their languages.
 func texts(t testing.TB) (list [][2]string) {
 	t.Helper()
 	b, err := os.ReadFile("testdata/texts.txt")
@@ -32,7 +32,7 @@ func texts(t testing.TB) (list [][2]string) {
 	return list
 }
 
-// answers are all that Detect may answer, apart from nothing.
+// answers lists all the answers that Detect may give, apart from none at all.
 func answers() []string {
 	list := append(slices.Clone(tags[:]), Darija, Mixed, Unknown)
 	for _, tag := range scriptTags {
@@ -146,8 +146,8 @@ func TestLinguaTexts(t *testing.T) {
 	}
 	for _, x := range []struct {
 		kind           string
-		guessed, right float64 // of the texts
-		of             float64 // of the answers that name a language
+		guessed, right float64 // shares of the texts
+		of             float64 // share of the answers that name a language
 	}{{"sentences", 0.985, 0.96, 0.995}, {"word-pairs", 0.94, 0.87, 0.985}, {"single-words", 0.83, 0.66, 0.96}} {
 		var guessed, right, named, mixed, n float64
 		for _, tag := range answers() {
@@ -238,9 +238,9 @@ func BenchmarkDetect(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
-// BenchmarkMessages finds the languages of the messages of an invented case, which speaks nine
-// languages and Moroccan Arabic, and of the lines without meaning of argus bench, most of
-// whose words occur once.
+// BenchmarkMessages finds the languages of the messages of an invented case, which are in
+// nine languages and Moroccan Arabic, and of the meaningless lines of argus bench, most
+// of whose words occur only once.
 func BenchmarkMessages(b *testing.B) {
 	const n = 50_000
 	for _, corpus := range []struct {

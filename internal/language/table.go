@@ -7,29 +7,28 @@ import (
 	"sync"
 )
 
-// table.bin is made by tools/language; NOTICE names its source.
-//
-// After the magic are two sections, of the sequences of one to three letters and of those of
-// four and five. A section has for each bucket, and once more, the number of the first of
-// its slots, three bytes, little-endian; then the slots. A slot is three bytes: 13 bits of the
-// hash, 5 of the number of the language, and 6 of the gain.
+// table.bin is made by tools/language; NOTICE names its source. The magic is followed by
+// two sections, one for the sequences of one to three letters and one for those of four
+// and five. A section has, for each bucket and for the end, the number of the bucket's
+// first slot (three bytes, little-endian), and then the slots. A slot is three bytes: 13
+// bits of the hash, 5 for the number of the language, and 6 for the gain.
 //
 //go:embed table.bin
 var tableFile []byte
 
 const (
 	magic    = "argus language table 1\n"
-	short    = 3 // letters of the longest sequences of the first section
+	short    = 3 // number of letters in the longest sequences of the first section
 	few      = 14
 	many     = 17 // bits of a hash that choose the bucket, in the first and the second section
 	markBits = 13
-	steps    = 4  // of a natural logarithm, in one
+	steps    = 4  // number of steps in 1.0 of a natural logarithm
 	lowest   = 16 // added to a number of steps, so that none is negative
-	longest  = 5  // letters of a sequence
+	longest  = 5  // maximum number of letters in a sequence
 )
 
-// A section is one of the two, unpacked for speed: the slots by the bucket and the first
-// bits of the mark, and where those of each begin.
+// A section is one of the two sections, unpacked for speed: the slots, ordered by bucket
+// and the first bits of the mark, and where those of each begin.
 type section struct {
 	bits   int
 	starts []uint32
@@ -50,7 +49,7 @@ func packedSections() (short, long packedSection) {
 	return short, packed(short.slots[3*three(short.starts, 1<<few):], many)
 }
 
-// packedSection is a section as it is in the file.
+// packedSection is a section in the form of the file.
 type packedSection struct {
 	bits          int
 	starts, slots []byte
@@ -58,7 +57,7 @@ type packedSection struct {
 
 func packed(b []byte, bits int) packedSection { return packedSection{bits, b, b[3*(1<<bits+1):]} }
 
-// three returns a number of three bytes. A byte follows the last of them.
+// three returns a three-byte number. At least one byte must follow it.
 func three(b []byte, i uint32) uint32 { return binary.LittleEndian.Uint32(b[3*i:]) & 0xFFFFFF }
 
 func (p packedSection) unpack() section {
@@ -104,7 +103,7 @@ func step(h uint64, r rune) uint64 {
 	return h ^ h>>29
 }
 
-// score adds to each language the steps of the short sequences in a word.
+// score adds the steps of the short sequences in a word to each language.
 func (s *section) score(scores *[languages]int16, word []rune) {
 	for i := range word {
 		h := uint64(0)
@@ -115,8 +114,8 @@ func (s *section) score(scores *[languages]int16, word []rune) {
 	}
 }
 
-// scoreLong adds the steps of the longer sequences. One of four letters that no language has
-// is not looked for with more letters.
+// scoreLong adds the steps of the longer sequences. If no language has a sequence of four
+// letters, longer sequences that begin with it are not looked up.
 func (s *section) scoreLong(scores *[languages]int16, word []rune) {
 	for i := range max(0, len(word)-short) {
 		h := uint64(0)

@@ -23,8 +23,8 @@ type StoreInfo struct {
 	MinReader int       `json:"min_reader"`
 	Store     string    `json:"store"`
 	Created   time.Time `json:"created"`
-	// SegmentBytes is the size at which a segment of evidence is closed, 0 for
-	// the default.
+	// SegmentBytes is the size at which a segment of evidence is closed, or 0 for the
+	// default.
 	SegmentBytes int64 `json:"segment_bytes,omitempty"`
 	// Countries are the codes (ISO 3166) of the countries of the case, in the order that
 	// they were named: the setting country of each delivery that names none itself.
@@ -49,10 +49,10 @@ func (i *StoreInfo) Encode() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// Writable returns an error if this Argus can read the store and may not write into it.
+// Writable returns an error if this Argus can read the store but must not write to it.
 func (i *StoreInfo) Writable() error {
 	if i.Format > Format {
-		return fmt.Errorf("%w: the store is of format %d; this Argus can read it but writes only up to %d", argus.ErrNewer, i.Format, Format)
+		return fmt.Errorf("%w: the store has format %d; this Argus can read it but writes only formats up to %d", argus.ErrNewer, i.Format, Format)
 	}
 	return nil
 }
@@ -62,16 +62,16 @@ const maxInfo = 1 << 20
 
 // ReadInfo reads the argus.json of the store in a folder. The error is [ErrNoStore] if
 // there is no store, argus.ErrDamaged if the file is not in the form that Argus writes,
-// argus.ErrOlder, with the info, if the store has to be upgraded first, and argus.ErrNewer
-// if this Argus cannot read it.
+// argus.ErrOlder (together with the info) if the store has to be upgraded first, and
+// argus.ErrNewer if this Argus cannot read it.
 func ReadInfo(dir string) (StoreInfo, error) { return readInfo(durable.OS{}, dir) }
 
 func readInfo(d durable.Disk, dir string) (StoreInfo, error) {
 	var info StoreInfo
 	data, err := durable.ReadFile(d, File(dir, Info), maxInfo)
 	if errors.Is(err, fs.ErrNotExist) {
-		// A store is created whole or not at all: if there is a ledger, there was an
-		// argus.json.
+		// A store is created whole or not at all: if there is a ledger, there must have
+		// been an argus.json.
 		if _, err := d.Stat(File(dir, Ledger)); err == nil {
 			return info, fmt.Errorf("%w: the file is missing", argus.ErrDamaged)
 		}
@@ -90,9 +90,9 @@ func readInfo(d durable.Disk, dir string) (StoreInfo, error) {
 	case info.Format <= 0 || info.MinReader > info.Format:
 		return info, fmt.Errorf("%w: format %d, which any Argus that reads format %d can read", argus.ErrDamaged, info.Format, info.MinReader)
 	case info.Format < OldestFormat:
-		return info, fmt.Errorf("the store is of format %d, %w; \"argus upgrade %s\" converts it", info.Format, argus.ErrOlder, dir)
+		return info, fmt.Errorf("the store has format %d, %w; \"argus upgrade %s\" converts it", info.Format, argus.ErrOlder, dir)
 	case info.MinReader > Format:
-		return info, fmt.Errorf("%w: the store is of format %d, this Argus reads up to %d", argus.ErrNewer, info.Format, Format)
+		return info, fmt.Errorf("%w: the store has format %d, but this Argus reads only formats up to %d", argus.ErrNewer, info.Format, Format)
 	}
 	return info, nil
 }

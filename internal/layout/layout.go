@@ -1,7 +1,6 @@
 // Package layout names the place of everything in a store, and the version of the store.
-//
-// All code that writes, reads or verifies a file of a store gets its name here. Names are
-// relative to the store's folder, with slashes; [File] makes them paths.
+// All code that writes, reads or verifies a file of a store gets the file's name here.
+// Names are relative to the store's folder, with slashes; [File] turns them into paths.
 package layout
 
 import (
@@ -33,10 +32,10 @@ const (
 	Evidence    = "evidence"
 	Originals   = "originals"
 	Deliveries  = "deliveries"
-	// Kept is the folder of an upgraded store that holds its seals and its argus.json of
+	// Kept is the folder in which an upgraded store keeps its seals and its argus.json of
 	// format 1.
 	Kept = "format-1"
-	// Server is the folder of the socket of a server that has the store open.
+	// Server is the folder for the socket of a server that has the store open.
 	Server = "server"
 )
 
@@ -53,7 +52,7 @@ const (
 	Socket           = Server + "/socket"
 )
 
-// Parts lists everything that is directly in a store's folder.
+// Parts lists everything that belongs directly in a store's folder.
 func Parts() []string {
 	return []string{Info, Keys, Ledger, Authorities, Lists, Maps, People, Index, Kept, Evidence, Originals, Deliveries, Server}
 }
@@ -70,7 +69,7 @@ func There(name string) bool {
 	return err == nil
 }
 
-// KeyName is the name of the key that signs a store's seals and its ledger.
+// KeyName returns the name of the key that signs a store's seals and its ledger.
 func KeyName(store string) string { return "argus/" + store }
 
 // PrivateKey returns the path of a store's private key in the folder of private keys.
@@ -78,17 +77,18 @@ func PrivateKey(keyDir, store string) string {
 	return filepath.Join(keyDir, filepath.Base(store)+".key")
 }
 
-// Seal is the file of a delivery's seal.
+// Seal returns the name of a delivery's seal file.
 func Seal(d argus.DeliveryNumber) string { return Deliveries + "/" + d.String() + ".seal" }
 
-// KeptSeal is the file of the seal that a delivery had before its store was upgraded.
+// KeptSeal returns the name of the file with the seal that a delivery had before its
+// store was upgraded.
 func KeptSeal(d argus.DeliveryNumber) string { return Kept + "/" + d.String() + ".seal" }
 
-// Tree is the file of the hashes over full runs of 256 records in a delivery's Merkle
-// tree.
+// Tree returns the name of the file with the hashes over full runs of 256 records in a
+// delivery's Merkle tree.
 func Tree(d argus.DeliveryNumber) string { return Deliveries + "/" + d.String() + ".tree" }
 
-// Segment is the file of a segment of evidence. Generation 0 is the first file; an
+// Segment returns the name of a segment's file. Generation 0 is the first file; an
 // amendment replaces it with the next generation.
 func Segment(number, generation int) string {
 	if generation == 0 {
@@ -109,17 +109,18 @@ func ParseSegment(base string) (number, generation int, ok bool) {
 	return number, generation, err == nil && path.Base(Segment(number, generation)) == base
 }
 
-// Authority is the base name of the file of an authority.
+// Authority returns the base name of an authority's file.
 func Authority(number string) string { return number + ".json" }
 
-// Revocation is the base name of the file that ends an authority.
+// Revocation returns the base name of the file that ends an authority.
 func Revocation(number string) string { return number + ".revoked.json" }
 
-// maxFile is the most bytes that [Read] reads: enough for the hashes of a delivery of 2^31
-// records.
+// maxFile is the maximum number of bytes that [Read] reads: enough for the hashes of a
+// delivery of 2^31 records.
 const maxFile = 256 << 20
 
-// Read reads a small file whole. The error is argus.ErrDamaged if the file is too large.
+// Read reads the whole of a small file. The error is argus.ErrDamaged if the file is too
+// large.
 func Read(d durable.Disk, dir, name string) ([]byte, error) {
 	data, err := durable.ReadFile(d, File(dir, name), maxFile)
 	if errors.Is(err, durable.ErrUnfit) {
@@ -128,26 +129,27 @@ func Read(d durable.Disk, dir, name string) ([]byte, error) {
 	return data, err
 }
 
-// A DamagedError says that a file of a store is missing, or is no file.
+// A DamagedError means that a file of a store is missing or is not a regular file.
 type DamagedError struct {
 	File string // as in the rest of this package
-	Err  error  // of the file
+	Err  error  // the error of accessing the file
 }
 
 // Error implements error.
 func (e *DamagedError) Error() string {
-	why := "it is no regular file"
+	why := "it is not a regular file"
 	if errors.Is(e.Err, fs.ErrNotExist) {
 		why = "it is missing"
 	}
 	return fmt.Sprintf("%v: %s: %s", argus.ErrDamaged, e.File, why)
 }
 
-// Unwrap makes it argus.ErrDamaged.
+// Unwrap makes the error match argus.ErrDamaged.
 func (e *DamagedError) Unwrap() []error { return []error{argus.ErrDamaged, e.Err} }
 
-// Damaged turns an error about a file or folder of the store in dir into a [DamagedError] if
-// it is missing, or no file or folder as it has to be: a store has all its files. Other errors stay.
+// Damaged turns an error about a file or folder of the store in dir into a [DamagedError]
+// if the file or folder is missing or not of the kind that it has to be: a store must
+// have all its files. Other errors are returned unchanged.
 func Damaged(dir string, err error) error {
 	of, ok := errors.AsType[*fs.PathError](err)
 	if !ok || errors.Is(err, argus.ErrDamaged) {

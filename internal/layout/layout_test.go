@@ -41,8 +41,8 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// After a power cut argus.json is whole: the version acknowledged last, or the one that
-// was being written.
+// After a power cut, argus.json is whole: it has the version acknowledged last, or the
+// one that was being written.
 func TestPowerCutOfInfo(t *testing.T) {
 	work := func(d *durabletest.Disk) func(*durabletest.Disk) error {
 		at := -1

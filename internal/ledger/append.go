@@ -15,10 +15,11 @@ import (
 )
 
 // Append records an act. On return the entry is durable and covered by a signed
-// checkpoint. With an error it may or may not be in the ledger, but nobody may act as
-// if it were. Cancelling ctx ends the wait for other appenders, not the writing.
-// argus.ErrLocked: another process held the ledger for too long; argus.ErrDamaged: the
-// ledger differs from the signed one, and nothing more is signed until it is repaired.
+// checkpoint. If it returns an error, the entry may or may not be in the ledger, but
+// nobody may act as if it were. Cancelling ctx ends the wait for other appenders, not the
+// writing. argus.ErrLocked means that another process held the ledger for too long;
+// argus.ErrDamaged, that the ledger differs from the signed one, and nothing more is
+// signed until it is repaired.
 func (l *Ledger) Append(ctx context.Context, act Act) (Entry, error) {
 	entry, err := l.append(ctx, act)
 	if err != nil {
@@ -35,9 +36,9 @@ func (l *Ledger) append(ctx context.Context, act Act) (entry Entry, err error) {
 	return entry, err
 }
 
-// Hold keeps everybody else from appending while work runs. Work appends with record,
-// as [Ledger.Append] does, and with nothing else. argus.ErrLocked, if work did not
-// return it: another process held the ledger for too long, and nothing was done.
+// Hold keeps everybody else from appending while work runs. work must append only with
+// record, which does the same as [Ledger.Append]. argus.ErrLocked, unless work returned
+// it, means that another process held the ledger for too long, and nothing was done.
 func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, error)) error) error {
 	unlock, err := l.lock(ctx)
 	if err != nil {
@@ -56,10 +57,10 @@ func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, er
 	})
 }
 
-// Correct records that the time of an entry was wrong, since the clock was ahead: from
-// here on the time continues from the entry before it. The error is argus.ErrNotFound
-// if there is no such entry; other errors explain that the clock is not behind it, or
-// that it was corrected before.
+// Correct records that the time of an entry was wrong because the clock was ahead: from
+// now on, the time continues from the entry before it. The error is argus.ErrNotFound if
+// there is no such entry; other errors explain that the clock is not behind the entry, or
+// that the entry was already corrected.
 func (l *Ledger) Correct(ctx context.Context, actor string, seq uint64, reason string) (Entry, error) {
 	entry, err := l.correct(ctx, Act{Actor: actor, Action: Correct, Subject: strconv.FormatUint(seq, 10), Detail: map[string]string{"reason": reason}}, seq)
 	if err != nil {
@@ -131,9 +132,9 @@ func (l *Ledger) record(act Act, earliest time.Time) (Entry, error) {
 	return entry, nil
 }
 
-// grow makes durable an entry after those of a head, and the tiles that it changes,
-// and returns the head that covers it. It overwrites the remains of an interrupted act,
-// which was never acknowledged.
+// grow makes durable the entry that follows those of a head, and the tiles that it
+// changes, and returns the head that covers it. It overwrites the remains of an
+// interrupted act, which was never acknowledged.
 func (l *Ledger) grow(last head, data []byte) (head, error) {
 	tree, err := l.readEdge(last.size, last.size)
 	if err != nil {
@@ -155,7 +156,7 @@ func (l *Ledger) grow(last head, data []byte) (head, error) {
 		return head{}, err
 	}
 	tree, tiles := tree.add(leafHash(data))
-	for level := len(tiles) - 1; level >= 0; level-- { // the leaves last: with them, all is there
+	for level := len(tiles) - 1; level >= 0; level-- { // the leaves last: once they are there, everything is
 		var tile []byte
 		for _, node := range tiles[level] {
 			tile = append(tile, node[:]...)
@@ -225,8 +226,8 @@ func (l *Ledger) covered(name string) ([]byte, error) {
 	return raw, err
 }
 
-// readEdge reads the right edge that the tree had at a number of entries, from the
-// tiles of its current size.
+// readEdge reads the right edge that the tree had with the given number of entries, from
+// the tiles of its current size.
 func (l *Ledger) readEdge(entries, size uint64) (edge, error) {
 	var tree edge
 	for level := 0; nodesAt(level, entries) > 0; level++ {
@@ -272,14 +273,14 @@ func (l *Ledger) prune(size uint64) {
 	}
 }
 
-// tesseraState are the files of Tessera, which wrote the ledger of earlier versions,
-// beside the tiles: the number of entries it had written, and locks.
+// tesseraState lists the files that Tessera, which wrote the ledger in earlier versions,
+// kept next to the tiles: the number of entries it had written, and locks.
 var tesseraState = []string{treeStateName, ".state/version", ".state/treeState.lock", ".state/publish.lock"}
 
 const treeStateName = ".state/treeState"
 
-// forgetTessera removes the state of Tessera, durably, before there are more entries
-// than it states.
+// forgetTessera durably removes Tessera's state before there are more entries than it
+// states.
 func (l *Ledger) forgetTessera() error {
 	found := false
 	for _, name := range tesseraState {
@@ -294,7 +295,7 @@ func (l *Ledger) forgetTessera() error {
 	}
 	folder := filepath.Join(l.dir, filepath.Dir(treeStateName))
 	err := l.disk.SyncDir(folder)
-	_ = l.disk.Remove(folder) // if it is empty
+	_ = l.disk.Remove(folder) // succeeds only if the folder is empty
 	return err
 }
 
@@ -323,7 +324,7 @@ func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
-// lockFile polls, as a wait in the kernel could not be cancelled.
+// lockFile polls, because a wait in the kernel could not be cancelled.
 func lockFile(ctx context.Context, disk durable.Disk, name string, exclusive bool) (release func(), err error) {
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
 		unlock, held, err := disk.Lock(name, exclusive)

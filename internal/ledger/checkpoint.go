@@ -16,7 +16,7 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Files beside the tiles.
+// Files next to the tiles.
 const (
 	checkpointName = "checkpoint"
 	lockName       = "lock"
@@ -45,8 +45,8 @@ func (l *Ledger) head() (head, error) {
 	return h, err
 }
 
-// known caches the last results, so that neither a signature is verified twice nor the
-// last entry read twice.
+// known caches the last results, so that no signature is verified twice and the last
+// entry is not read twice.
 type known struct {
 	mu   sync.Mutex
 	raw  []byte // the verified checkpoint

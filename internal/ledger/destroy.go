@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Span is a run of entries by their numbers, both ends included.
+// Span is a range of entry numbers, including both ends.
 type Span struct{ First, Last uint64 }
 
 // ParseSpans parses the numbers of entries in the subject of a [Destroy] act: "3,7-9",
@@ -88,7 +88,8 @@ func orderOf(e *Entry) (o order, ok bool) {
 	return order{e.Seq, spans}, true
 }
 
-// orderedBy returns the entry of the first order to destroy an envelope; 0 for none.
+// orderedBy returns the entry of the first order to destroy an envelope, or 0 if there is
+// none.
 func orderedBy(orders []order, seq uint64) uint64 {
 	for _, o := range orders {
 		if have(o.spans, seq, seq) {
@@ -114,12 +115,12 @@ func (l *Ledger) ordersNow(ctx context.Context) ([]order, error) {
 	return l.orders, nil
 }
 
-// Destroy destroys the words of entries by somebody's order, durably: their envelopes
-// are overwritten. The act comes first, with the numbers of the entries in the log and
-// the order's words in an envelope of its own. If a crash interrupts it after the act,
-// whoever opens the ledger next, or appends to it, finishes. The error is
-// argus.ErrNotFound if there is no such entry, or names the entry that has no envelope
-// to destroy.
+// Destroy durably destroys the words of entries on somebody's order: their envelopes are
+// overwritten. The act comes first, with the numbers of the entries in the log and the
+// order's words in an envelope of its own. If a crash interrupts it after the act,
+// whoever next opens the ledger or appends to it finishes the destruction. The error is
+// argus.ErrNotFound if there is no such entry, or names the entry that has no envelope to
+// destroy.
 func (l *Ledger) Destroy(ctx context.Context, actor string, spans []Span, words string) (Entry, error) {
 	spans, text := formatSpans(spans)
 	entry, err := l.destroy(ctx, Act{Actor: actor, Action: Destroy, Subject: text, Detail: map[string]string{"order": words}}, spans)
@@ -161,7 +162,7 @@ func (l *Ledger) destroy(ctx context.Context, act Act, spans []Span) (entry Entr
 		}
 		l.failpoint("destroy.ready")
 		if entry, err = record(act); err != nil {
-			return err // the next to open it checks whether it is in the ledger
+			return err // whoever opens the ledger next checks whether the act is in it
 		}
 		l.failpoint("destroy.recorded")
 		return l.settle(ctx)
@@ -194,7 +195,7 @@ func parseDestroying(raw []byte) (d destroying, err error) {
 	return d, nil
 }
 
-// destroying reads which envelopes are being destroyed; it is not an error if none are.
+// destroying reads which envelopes are being destroyed. It is not an error if none are.
 func (l *Ledger) destroying() (destroying, error) {
 	raw, err := l.read(destroyingName)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -234,7 +235,8 @@ func (l *Ledger) settle(ctx context.Context) error {
 	return l.disk.SyncDir(filepath.Join(l.dir, envelopeDir))
 }
 
-// bundlesOf yields, for each file of envelopes, its first entry that is in some spans.
+// bundlesOf yields, for each file of envelopes, the first of its entries that is in one
+// of the spans.
 func bundlesOf(spans []Span) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		next := uint64(0) // the first bundle that was not yielded

@@ -24,8 +24,8 @@ func destroy(t testing.TB, l *Ledger, spans ...Span) Entry {
 	return e
 }
 
-// wantDestroyed checks that these envelopes are gone by these orders and all others are
-// there, without damage.
+// wantDestroyed checks that exactly these envelopes were destroyed by these orders, and
+// that there is no damage.
 func wantDestroyed(t *testing.T, dir string, k keys, gone map[uint64]uint64) {
 	t.Helper()
 	report := verify(t, dir, k.public)
@@ -117,9 +117,9 @@ func TestEnvelopeAndOrder(t *testing.T) {
 	damageIn(t, verify(t, dir, k.public), "one of two put back", name)
 }
 
-// TestDestroySurvivesCrashes: a crash at any moment leaves nothing that Verify reports
-// as damage, and the next to open the ledger, or append to it, does exactly the
-// destruction recorded in the ledger.
+// TestDestroySurvivesCrashes: a crash at any moment leaves nothing that Verify reports as
+// damage, and whoever next opens the ledger or appends to it carries out exactly the
+// destruction recorded in it.
 func TestDestroySurvivesCrashes(t *testing.T) {
 	type crash struct{}
 	base, k, filled := newLedger(t)
@@ -174,8 +174,8 @@ func TestDestroySurvivesCrashes(t *testing.T) {
 	}
 }
 
-// TestHalfDestroyed: a line that was overwritten in part when the power went is
-// finished; any other invalid line stays damage.
+// TestHalfDestroyed: a line that was only partly overwritten when the power failed is
+// finished; any other invalid line is still damage.
 func TestHalfDestroyed(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 5)

@@ -28,7 +28,7 @@ func envelopePath(seq uint64) string {
 	return envelopeDir + "/" + strings.TrimPrefix(bundlePath(seq-1, math.MaxInt64), entriesPath)
 }
 
-// firstOf returns the first entry whose envelope shares the file of another.
+// firstOf returns the first entry whose envelope is in the same file as another's.
 func firstOf(seq uint64) uint64 { return (seq-1)/tileWidth*tileWidth + 1 }
 
 // words are the part of an act in its envelope: the texts that people wrote.
@@ -43,11 +43,12 @@ type words struct {
 type envelope struct {
 	entry  uint64
 	salt   [saltSize]byte
-	text   []byte // of words
-	offset int    // of the line
+	text   []byte // the encoded words
+	offset int    // where the line begins
 }
 
-// saltSize is in bytes. The salt prevents guessing the words from the entry alone.
+// saltSize is the size of the salt in bytes. The salt prevents guessing the words from
+// the entry alone.
 const saltSize = 16
 
 func (e envelope) hash() argus.Hash {
@@ -58,7 +59,7 @@ func (e envelope) line() []byte {
 	return fmt.Appendf(nil, "{\"entry\":%d,\"salt\":\"%x\",\"text\":%s}\n", e.entry, e.salt, e.text)
 }
 
-// newEnvelope returns the hash for an entry, and the line of its envelope.
+// newEnvelope returns the hash that goes into an entry, and the line of its envelope.
 func newEnvelope(seq uint64, w words) (argus.Hash, []byte, error) {
 	text, err := canonical(w)
 	if err != nil {
@@ -108,7 +109,7 @@ func (e *Entry) open(held map[uint64]envelope) error {
 	return nil
 }
 
-// envelopes reads the file with the envelope of an entry. Envelopes missing from it
+// envelopes reads the file that holds the envelope of an entry. Envelopes missing from it
 // were destroyed.
 func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 	size, err := l.Size()
@@ -135,16 +136,16 @@ func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 		if notRead != nil {
 			return nil, notRead
 		}
-		// If none is being destroyed any more, the file is complete by now.
+		// If no envelope is being destroyed any more, the file is complete by now.
 		going = append([]Span{}, d.spans...)
 	}
 }
 
-// parseEnvelopes reads the envelopes in a file, whose first one belongs to entry first,
-// and returns the end of those of the first size entries of the ledger, or the line
-// that is wrong. A line of spaces is a destroyed envelope; so is an invalid line in the
-// place of an entry in going: it is being overwritten. Lines after the end belong to
-// acts that are under way or were interrupted.
+// parseEnvelopes reads the envelopes in a file whose first envelope belongs to entry
+// first. It returns where the envelopes of the ledger's first size entries end, or where
+// the wrong line begins. A line of spaces is a destroyed envelope; so is an invalid line
+// in the place of an entry in going: it is being overwritten. Lines after the end belong
+// to acts that are under way or were interrupted.
 func parseEnvelopes(raw []byte, first, size uint64, going []Span) (held map[uint64]envelope, end int, err error) {
 	held = map[uint64]envelope{}
 	last, torn := first-1, false // at least: each line belongs to a later entry than the line before
@@ -186,7 +187,7 @@ func interrupted(line []byte, seq uint64, whole bool) bool {
 	return !whole || bytes.IndexByte(line, 0) >= 0
 }
 
-// parseEnvelope parses exactly the lines that line writes, without their end.
+// parseEnvelope parses exactly the lines that line writes, without the final newline.
 func parseEnvelope(line []byte, offset int) (e envelope, ok bool) {
 	rest, ok := bytes.CutPrefix(line, []byte(`{"entry":`))
 	number, rest, _ := bytes.Cut(rest, []byte(`,"salt":"`))
@@ -239,13 +240,13 @@ func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
 	return nil
 }
 
-// ends is the end of an entry's envelope in its file.
+// ends tells where an entry's envelope ends in its file.
 type ends struct {
 	seq uint64
 	at  int64
 }
 
-// endOfEnvelopes finds the place for the envelope of an entry.
+// endOfEnvelopes finds where the envelope of an entry has to be written.
 func (l *Ledger) endOfEnvelopes(f durable.File, seq uint64) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {

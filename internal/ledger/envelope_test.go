@@ -83,8 +83,8 @@ func TestEnvelopeChanged(t *testing.T) {
 	wantClean(t, dir, k.public)
 }
 
-// TestEnvelopeLeftBehind: the remains of an interrupted act after the envelopes are
-// not part of the ledger, and go with the next act.
+// TestEnvelopeLeftBehind: the remains of an interrupted act after the envelopes are not
+// part of the ledger, and are removed by the next act.
 func TestEnvelopeLeftBehind(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 2)

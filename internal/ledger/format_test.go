@@ -22,7 +22,7 @@ var testdataKeys = keys{
 	public:  "example.org/testdata+e2bc9bb9+AU94QfEcKFYAIFfDqVQT3uML51FqHI0322ZU4fcJ4Wgg",
 }
 
-// testdataEntry returns entry seq of the ledgers in testdata.
+// testdataEntry returns the entry numbered seq of the ledgers in testdata.
 func testdataEntry(seq uint64) Entry {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC).Add(time.Duration(seq) * time.Minute)
 	if seq == 1 {
@@ -116,8 +116,8 @@ func TestAsTessera(t *testing.T) {
 	}
 }
 
-// TestTesseraState: the state that Tessera kept beside its tiles may be one entry
-// ahead, is not needed, and goes with the next act; other files in its folder stay.
+// TestTesseraState: the state that Tessera kept beside its tiles may be one entry ahead,
+// is not needed, and is removed by the next act; other files in its folder stay.
 func TestTesseraState(t *testing.T) {
 	for _, version := range []string{"v1", "v2"} {
 		dir := copyDir(t, filepath.Join("testdata", version))
@@ -162,7 +162,8 @@ func TestTesseraState(t *testing.T) {
 	}
 }
 
-// TestDocumentExample: the examples of docs/format/ledger.md belong together.
+// TestDocumentExample: the examples in docs/format/ledger.md are consistent with each
+// other.
 func TestDocumentExample(t *testing.T) {
 	document, err := os.ReadFile("../../docs/format/ledger.md")
 	if err != nil {

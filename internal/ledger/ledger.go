@@ -5,16 +5,15 @@
 // tlog-tiles. The signed checkpoint is its only commit point: it covers the ledger, and
 // anything beyond it was never acknowledged.
 //
-// [Ledger.Append] returns when the entry, the tiles above it and a signed checkpoint
-// that covers them are written and synced, with their directories. Entries are numbered
-// from 1 without a gap, across all processes that append. Nothing is ever changed or
-// removed, and no checkpoint is signed that does not extend the last one. A ledger by
-// itself cannot show that it was replaced as a whole by an older copy: for that,
-// somebody outside keeps a checkpoint.
-//
-// An entry holds nobody's words: it holds a salted hash over them, and the words are
-// beside the log in an envelope, which can be destroyed while the log still proves
-// that, when and under which authority an act was done.
+// [Ledger.Append] returns when the entry, the tiles above it and a signed checkpoint that
+// covers them are written and synced, with their directories. Entries are numbered from 1
+// without a gap, across all processes that append. Nothing is ever changed or removed,
+// and no checkpoint is signed that does not extend the last one. A ledger by itself
+// cannot show that it was replaced as a whole by an older copy; to detect that, somebody
+// outside has to keep a checkpoint. An entry does not hold the words that people wrote,
+// only a salted hash over them. The words are kept outside the log in an envelope, which
+// can be destroyed while the log still proves that an act was done, when, and under which
+// authority.
 //
 // docs/format/ledger.md specifies the files to the byte.
 package ledger
@@ -67,7 +66,7 @@ const (
 	Deliveries  = "deliveries"
 	Receipt     = "receipt"
 	Quarantined = "quarantine"
-	// Beyond: the messages were counted that an authority leaves out.
+	// Beyond: the messages that an authority leaves out were counted.
 	Beyond     = "beyond"
 	ReadLedger = "ledger"
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
@@ -75,14 +74,14 @@ const (
 	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).
 	Destroy = "ledger.destroy"
 	Refused = "refused"
-	// OpenStore is in a reader's own ledger: a store that cannot be written is read
-	// from now on as it is.
+	// OpenStore appears only in a reader's own ledger: a store that cannot be written to
+	// is read from now on as it is.
 	OpenStore = "store.open"
 )
 
 // The log itself holds only the parts of an act that argus verify compares with other
-// files, and nothing that a person wrote: for the acts of plainSubjects the subject,
-// which is a number, and of all acts the details of plainDetails, which are hashes and
+// files, and nothing that a person wrote: the subject of the acts in plainSubjects, which
+// is a number, and for all acts the details in plainDetails, which are hashes and
 // numbers. The envelope holds everything else.
 var (
 	plainSubjects = []string{
@@ -95,7 +94,8 @@ var (
 	}
 )
 
-// Act is an action of a person that the ledger records. A run of invalid UTF-8 is recorded as U+FFFD.
+// Act is a person's action that is recorded in the ledger. A run of invalid UTF-8 is
+// recorded as U+FFFD.
 type Act struct {
 	Actor     string `json:"actor"`
 	Authority string `json:"authority,omitempty"`
@@ -126,17 +126,18 @@ func (a Act) clean() Act {
 type Entry struct {
 	// Seq counts from 1 without a gap.
 	Seq uint64 `json:"seq"`
-	// Time is when it was recorded, in UTC and whole microseconds: by the clock of the
-	// machine that wrote it, or the time of the entry before if that is later.
+	// Time is when the act was recorded, in UTC and whole microseconds: according to the
+	// clock of the machine that recorded it, or the time of the previous entry if that is
+	// later.
 	Time time.Time `json:"time"`
 	// Clock is that clock's time if Time is later; otherwise zero.
 	Clock time.Time `json:"clock,omitzero"`
 	Act
-	// Envelope is the salted hash over the words of the act, which the log holds in
-	// their place; zero for an entry of form 1, which holds the words themselves.
+	// Envelope is the salted hash over the words of the act, held in the log in place of
+	// the words. It is zero for an entry of form 1, which holds the words themselves.
 	Envelope argus.Hash `json:"-"`
-	// Destroyed is set if the envelope is gone: the entry has only the parts in the
-	// log. DestroyedBy is the entry that ordered it; 0 is damage.
+	// Destroyed is set if the envelope is gone: the entry has only the parts in the log.
+	// DestroyedBy is the entry that ordered it; 0 means damage.
 	Destroyed   bool   `json:"destroyed,omitempty"`
 	DestroyedBy uint64 `json:"destroyed_by,omitempty"`
 }
@@ -150,7 +151,7 @@ const MaxEntry = math.MaxUint16
 // 1: the first; it held the words of the act. 2: the words are in an envelope; clock.
 const formatVersion = 2
 
-// encodedEntry is an entry as the log holds it.
+// encodedEntry is an entry in the form held in the log.
 type encodedEntry struct {
 	Version int       `json:"v"`
 	Seq     uint64    `json:"seq"`
@@ -167,7 +168,7 @@ type encodedEntry struct {
 }
 
 // seal puts the words of an entry into an envelope, and returns the envelope and the
-// encoded entry for the log.
+// entry encoded for the log.
 func (e *Entry) seal() (data, envelope []byte, err error) {
 	plain, words := e.Act.split()
 	if e.Envelope, envelope, err = newEnvelope(e.Seq, words); err != nil {
@@ -272,7 +273,7 @@ type Ledger struct {
 
 	known known
 	named named
-	// envelopesEnd is owned by the goroutine that appends.
+	// envelopesEnd belongs to the goroutine that appends.
 	envelopesEnd ends
 	turn         chan struct{} // held by the goroutine that appends
 
@@ -343,7 +344,7 @@ func Open(dir string, o Options) (*Ledger, error) {
 		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), l.Close())
 	}
 	if _, err := os.Stat(filepath.Join(dir, destroyingName)); err == nil && l.signer != nil {
-		// Whoever holds the lock finishes it.
+		// Whoever holds the lock finishes the destruction.
 		if err := l.Hold(context.Background(), func(func(Act) (Entry, error)) error { return nil }); err != nil {
 			return nil, errors.Join(fmt.Errorf("open ledger: %w", err), l.Close())
 		}
@@ -388,8 +389,8 @@ func (l *Ledger) Size() (uint64, error) {
 	return h.size, err
 }
 
-// Close waits for a running Append and ends the use of the ledger. Acknowledged entries are on
-// disk already.
+// Close waits for a running Append and closes the ledger. Acknowledged entries are
+// already on disk.
 func (l *Ledger) Close() error {
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()

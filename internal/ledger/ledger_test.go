@@ -247,7 +247,7 @@ func TestReadPieces(t *testing.T) {
 	}
 }
 
-// TestFiles: only the files that the tree of its size needs are kept.
+// TestFiles: the ledger keeps only the files that a tree of its size needs.
 func TestFiles(t *testing.T) {
 	dir, _, l := newLedger(t)
 	appendActs(t, l, 3)
@@ -384,15 +384,15 @@ func TestManyProcesses(t *testing.T) {
 	}
 }
 
-// TestKill: a process that appends is killed again and again. Its acknowledged acts are
-// there, and nothing is damaged.
+// TestKill: a process that appends is killed again and again. The acts that it
+// acknowledged are there, and nothing is damaged.
 func TestKill(t *testing.T) {
 	kills := 40
 	if testing.Short() {
 		kills = 10
 	}
 	dir, k, l := newLedger(t)
-	appendActs(t, l, 240) // the edge of a bundle is within the test
+	appendActs(t, l, 240) // so that the test crosses the edge of a bundle
 	acknowledged := map[uint64]string{}
 	ahead := 0
 	for kill := range kills {

@@ -20,12 +20,12 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// namedName is a file of the entries that [Ledger.Named] returns, among those of the full
-// bundles, so that a process need not read the whole ledger to find them. It is derived and
+// namedName is a file with those entries of the full bundles that [Ledger.Named] returns,
+// so that a process need not read the whole ledger to find them. It is derived and
 // signed: without the key, nobody can add an entry to it or leave one out.
 const namedName = "named"
 
-// namedStep is how many entries the file may be behind before it is written anew.
+// namedStep is the number of entries that the file may lag behind before it is rewritten.
 const namedStep = 4 * tileWidth
 
 // namingActs are the acts that name a file of the authorities or of the lists, as they are in
@@ -44,7 +44,7 @@ func isNaming(data []byte) bool {
 	return false
 }
 
-// named holds what a process knows of the entries of namingActs.
+// named holds the entries of namingActs that a process already knows.
 type named struct {
 	mu   sync.Mutex
 	read bool
@@ -54,15 +54,15 @@ type named struct {
 	tree    edge
 	data    [][]byte
 	entries []Entry
-	kept    uint64 // full, as the file has it
+	kept    uint64 // the value of full in the file
 	last    head   // the head that answer belongs to
 	answer  []Entry
 }
 
-// Named returns the entries that add or revoke an authority or add a list, in order,
+// Named returns, in order, the entries that add or revoke an authority or add a list,
 // without opening envelopes, as far as the current checkpoint covers them. All entries
-// are held to the signed root: none of these can be missing or forged. The caller must
-// not change them.
+// are checked against the signed root, so none of these can be missing or forged. The
+// caller must not change them.
 func (l *Ledger) Named(ctx context.Context) ([]Entry, error) {
 	l.named.mu.Lock()
 	defer l.named.mu.Unlock()
@@ -97,8 +97,8 @@ func (l *Ledger) readNamed(ctx context.Context) ([]Entry, error) {
 	}
 }
 
-// catchUp reads the entries from n.full on up to a head, and compares the root over all
-// with it.
+// catchUp reads the entries from n.full up to a head, and compares the root over all
+// entries with the head's.
 func (l *Ledger) catchUp(ctx context.Context, h head) ([]Entry, error) {
 	n := &l.named
 	if h.size < n.full {
@@ -153,8 +153,8 @@ func (l *Ledger) catchUp(ctx context.Context, h head) ([]Entry, error) {
 	}
 }
 
-// loadNamed takes the entries from the file, if it is sound and the ledger once had its
-// head. Otherwise all of the ledger is read.
+// loadNamed takes the entries from the file if the file is sound and the ledger once had
+// its head. Otherwise the whole ledger is read.
 func (l *Ledger) loadNamed(now head) {
 	n := &l.named
 	n.full, n.tree, n.data, n.entries, n.kept = 0, edge{nil}, nil, nil, 0
@@ -184,8 +184,9 @@ func (l *Ledger) loadNamed(now head) {
 	n.full, n.data, n.entries, n.kept = h.size, data, entries, h.size
 }
 
-// keepNamed writes the file, if it is far behind and this process can sign and nobody else
-// is appending. Everything in it can be read from the ledger, so an error does not matter.
+// keepNamed writes the file if it lags far behind, this process can sign, and nobody else
+// is appending. Everything in the file can be read from the ledger, so an error does not
+// matter.
 func (l *Ledger) keepNamed() {
 	n := &l.named
 	if n.full < n.kept+namedStep {
@@ -205,7 +206,7 @@ func (l *Ledger) keepNamed() {
 		return
 	}
 	defer func() { _ = unlock() }() // closing the file, which always happens, releases the lock
-	n.kept = n.full                 // also after an error: not at each act
+	n.kept = n.full                 // also after an error, so as not to retry at each act
 	raw, err := signNamed(head{n.full, rootOf(n.tree)}, n.data, l.signer)
 	if err == nil {
 		_ = durable.Replace(l.disk, filepath.Join(l.dir, namedName), raw)

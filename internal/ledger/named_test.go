@@ -26,8 +26,8 @@ type unsyncedFile struct{ durable.File }
 
 func (unsyncedFile) Sync() error { return nil }
 
-// longLedger makes a ledger of so many entries without syncing each, with an act on an
-// authority at each of the given places.
+// longLedger makes a ledger with the given number of entries without syncing each, and
+// with an act on an authority at each of the given places.
 func longLedger(t testing.TB, size int, at ...int) (string, keys) {
 	t.Helper()
 	dir, k, l := newLedger(t)
@@ -86,7 +86,7 @@ func TestNamed(t *testing.T) {
 	if r := verify(t, dir, k.public); len(r.Findings) > 0 {
 		t.Errorf("%v", r.Findings)
 	}
-	// A process that is open sees acts of others.
+	// A process that already has the ledger open sees the acts of others.
 	l, err := Open(dir, k.read())
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func TestNamedForged(t *testing.T) {
 			t.Errorf("byte %d changed, and nothing is found", i)
 		}
 	}
-	// A search becomes an act on an authority, its leaf and all.
+	// A search is turned into an act on an authority, including its leaf.
 	if err := os.Remove(filepath.Join(dir, namedName)); err != nil {
 		t.Fatal(err)
 	}

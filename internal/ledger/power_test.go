@@ -37,7 +37,7 @@ func TestPowerCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Until now Tessera wrote it.
+	// Until now, Tessera wrote the ledger.
 	start[treeStateName] = fmt.Appendf(nil, `{"size":%d,"root":"%s"}`, h.size, base64.StdEncoding.EncodeToString(h.root[:]))
 	start[".state/version"] = []byte("1")
 	on := func(d durable.Disk) *Ledger {
@@ -53,7 +53,7 @@ func TestPowerCut(t *testing.T) {
 	works := 0
 	work := func(d *durabletest.Disk) func(*durabletest.Disk) error {
 		check := func(*durabletest.Disk) error { return nil }
-		if works++; works%4 == 0 { // it writes files
+		if works++; works%4 == 0 { // only sometimes, because it writes files
 			check = func(d *durabletest.Disk) error { return verifyDisk(t, d, k.public) }
 		}
 		acknowledged := uint64(before)
@@ -71,7 +71,7 @@ func TestPowerCut(t *testing.T) {
 			l := on(after)
 			size, err := l.Size()
 			if err != nil || size < acknowledged || size > acknowledged+1 {
-				return fmt.Errorf("entry %d was acknowledged, the checkpoint has %d: %w", acknowledged, size, err)
+				return fmt.Errorf("entry %d was acknowledged, but the checkpoint has %d: %w", acknowledged, size, err)
 			}
 			if err := check(after); err != nil {
 				return fmt.Errorf("after the cut: %w", err)

@@ -14,11 +14,11 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Entries yields up to limit entries (0: all) from a sequence number on (0 is taken as
+// Entries yields up to limit entries (0 for all) from a sequence number on (0 counts as
 // 1), in order, as far as the current checkpoint covers them, with the content of their
-// envelopes. Each is compared with the tree's leaf, and each envelope with its entry;
-// [Verify] checks that the leaves are the signed ones. An error ends it;
-// argus.ErrDamaged means that stored bytes have changed.
+// envelopes. Each entry is compared with its leaf in the tree, and each envelope with its
+// entry; [Verify] checks that the leaves are the signed ones. Entries ends at the first
+// error; argus.ErrDamaged means that stored bytes have changed.
 func (l *Ledger) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var held map[uint64]envelope
@@ -82,7 +82,7 @@ func (l *Ledger) Sealed(ctx context.Context, from uint64, limit int) iter.Seq2[E
 	}
 }
 
-// last returns the time of the last entry, zero if there is none.
+// last returns the time of the last entry, or zero if there is none.
 func (l *Ledger) last() (time.Time, error) {
 	size, err := l.Size()
 	if err != nil || size == 0 {
@@ -91,7 +91,7 @@ func (l *Ledger) last() (time.Time, error) {
 	if at, ok := l.known.get(size); ok {
 		return at, nil
 	}
-	entries, err := l.bundle(size - 1) // and entries appended since
+	entries, err := l.bundle(size - 1) // may include entries appended since
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -120,8 +120,8 @@ func (l *Ledger) Head() (argus.LedgerHead, error) {
 	return argus.LedgerHead{Entries: h.size, Root: h.root}, err
 }
 
-// Extends reports whether the ledger once had a head: whether the root over its first
-// entries is the same.
+// Extends reports whether the ledger once had the given head, that is, whether the root
+// over its first entries is the same.
 func (l *Ledger) Extends(of argus.LedgerHead) (bool, error) {
 	for tried := uint64(0); ; {
 		size, err := l.Size()
@@ -140,7 +140,7 @@ func (l *Ledger) Extends(of argus.LedgerHead) (bool, error) {
 	}
 }
 
-// bundle reads the entries from n on, counted from 0, of the bundle that holds it.
+// bundle reads the entries from n on (counted from 0) in the bundle that holds entry n.
 func (l *Ledger) bundle(n uint64) ([]Entry, error) {
 	for tried := uint64(0); ; {
 		size, err := l.Size()
@@ -151,8 +151,8 @@ func (l *Ledger) bundle(n uint64) ([]Entry, error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return entries, err
 		}
-		// A partial bundle is removed when a longer one exists, with a new checkpoint.
-		// With the old one, it is missing.
+		// A partial bundle is removed once a longer one exists, under a new checkpoint.
+		// If the checkpoint is still the old one, the bundle is missing.
 		if tried == size {
 			return nil, fmt.Errorf("%w: %w", err, argus.ErrDamaged)
 		}
@@ -214,8 +214,8 @@ type span struct {
 	data   []byte
 }
 
-// parseBundle splits a bundle (C2SP tlog-tiles): each entry has its length, two bytes, big
-// endian, before it. With an error, it returns the entries before the fault.
+// parseBundle splits a bundle (C2SP tlog-tiles): each entry is preceded by its length
+// (two bytes, big endian). With an error, it also returns the entries before the fault.
 func parseBundle(raw []byte, count int) ([]span, error) {
 	spans := make([]span, 0, count)
 	at := 0

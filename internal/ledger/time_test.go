@@ -11,8 +11,8 @@ import (
 
 func at(hours int) time.Time { return time.Date(2026, 3, 1, hours, 0, 0, 0, time.UTC) }
 
-// TestClockSetBack: a clock that was set back does not set the ledger's time back, and
-// is noted.
+// TestClockSetBack: a clock that was set back does not set the ledger's time back, but is
+// noted.
 func TestClockSetBack(t *testing.T) {
 	dir, k, l := newLedger(t)
 	clock := at(1)
@@ -96,7 +96,8 @@ func TestCorrect(t *testing.T) {
 	if got[0].Action != Correct || got[0].Subject != "3" || got[0].Detail["reason"] != "the clock was ahead" || got[0].Actor != "anna" || !got[1].Time.Equal(at(3)) {
 		t.Errorf("%+v", got)
 	}
-	// Verify no longer asks for a correction that was made, until a clock is behind again.
+	// Verify no longer asks for a correction that has been made, until a clock is behind
+	// again.
 	said := func(want ...string) {
 		t.Helper()
 		report := verify(t, dir, k.public)

@@ -74,14 +74,14 @@ func rootOf(e edge) argus.Hash {
 	return root
 }
 
-// nodesAt returns the number of nodes at a level of tiles in a tree of a size.
+// nodesAt returns the number of nodes at a level of tiles in a tree of the given size.
 func nodesAt(level int, size uint64) uint64 { return size >> (tileHeight * level) }
 
-// bundles is the level of the tiles that hold entries in place of hashes.
+// bundles is the level of the tiles that hold entries instead of hashes.
 const bundles = -1
 
-// tilePath and bundlePath return the file that holds node n of a level in a tree of a
-// size, relative to the ledger.
+// tilePath and bundlePath return the file, relative to the ledger, that holds node n of a
+// level in a tree of the given size.
 func tilePath(level int, n, size uint64) string {
 	index := n / tileWidth
 	width := min(nodesAt(max(level, 0), size)-index*tileWidth, tileWidth)
@@ -90,7 +90,7 @@ func tilePath(level int, n, size uint64) string {
 
 func bundlePath(n, size uint64) string { return tilePath(bundles, n, size) }
 
-// C2SP tlog-tiles names tiles as the Go checksum database does, except two words.
+// C2SP tlog-tiles names tiles as the Go checksum database does, except for two words.
 const (
 	tlogTiles   = "tile/8/"
 	tlogEntries = tlogTiles + "data/"
@@ -104,7 +104,7 @@ func pathOf(t tlog.Tile) string {
 	return "tile/" + strings.TrimPrefix(t.Path(), tlogTiles)
 }
 
-// parsePath reads the path of a tile or of a bundle. Each has one path.
+// parsePath parses the path of a tile or of a bundle. Each has exactly one path.
 func parsePath(name string) (t tlog.Tile, ok bool) {
 	tlogPath := tlogTiles + strings.TrimPrefix(name, "tile/")
 	if rest, ok := strings.CutPrefix(name, entriesPath); ok {

@@ -22,20 +22,20 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Finding is a remark on a file of the ledger.
+// Finding is a remark about a file of the ledger.
 type Finding struct {
 	// File is relative to the ledger's directory, with forward slashes.
 	File string `json:"file"`
-	// Offset is the byte where the fault begins, -1 when that is unknown.
+	// Offset is the byte at which the fault begins, or -1 if that is unknown.
 	Offset int64 `json:"offset"`
-	// Entry is the sequence number of the entry concerned, 0 for none.
+	// Entry is the sequence number of the entry concerned, or 0 for none.
 	Entry   uint64 `json:"entry,omitempty"`
 	Problem string `json:"problem"`
-	// Damage is set if the ledger differs from the signed one. Otherwise the file is
-	// only named as not being part of the ledger.
+	// Damage is set if the ledger differs from the signed one. Otherwise the file is only
+	// reported as not being part of the ledger.
 	Damage bool `json:"damage"`
-	// Newer is set if a newer Argus wrote the entry, and those after it: they were not
-	// read, and are not damage.
+	// Newer is set if a newer Argus wrote the entry and those after it: they were not
+	// read, and do not count as damage.
 	Newer bool `json:"newer,omitempty"`
 }
 
@@ -65,7 +65,7 @@ type Report struct {
 	Findings []Finding `json:"findings,omitempty"`
 }
 
-// MaxFindings is the most that one report lists.
+// MaxFindings is the maximum number of findings that a report lists.
 const MaxFindings = 1000
 
 // Damaged reports whether any finding is damage.
@@ -74,7 +74,7 @@ func (r *Report) Damaged() bool {
 }
 
 // Verify recomputes a ledger from its directory and public key: entries, their numbers,
-// leaves, tiles, root and checkpoint. Each file is either proven to the byte or named;
+// leaves, tiles, root and checkpoint. Each file is either proven to the byte or reported;
 // an envelope that an order destroyed is counted, and one that is gone without an order
 // is damage. It changes nothing, needs no right to write, and may run while others
 // append: it holds the lock only while it reads files that they could change. An error
@@ -109,21 +109,21 @@ type verification struct {
 	ctx    context.Context
 	dir    string
 	report *Report
-	// files holds every file, with the content of those that may change while others
-	// append: all except full tiles.
+	// files holds the name of every file, and the content of those that may change while
+	// others append, i.e. all except full tiles.
 	files map[string][]byte
 	seen  map[string]bool // files with a finding
 	// last is the time of the last entry, back the first one whose time is before that
 	// of the entry before it, or whose clock was, and backs counts them.
 	last        time.Time
 	newer       bool   // a newer Argus wrote some of the entries
-	read        uint64 // how many entries are valid
+	read        uint64 // number of valid entries
 	back, backs uint64
 	// correction is the last entry that corrected the time after such entries, and corrected
 	// the first of them.
 	correction, corrected uint64
 	gone                  []uint64 // the entries whose envelopes are gone, rising
-	orders                []order  // to destroy envelopes
+	orders                []order  // the orders to destroy envelopes
 	going                 destroying
 	named                 []string // the entries of namingActs, encoded, and their numbers
 	namedAt               []uint64
@@ -179,7 +179,8 @@ func (v *verification) snapshot() error {
 	if err != nil {
 		return err
 	}
-	// The last envelopes grow; the others can only go.
+	// The last file of envelopes may grow; in the others, envelopes can only be
+	// destroyed.
 	size := v.stored()
 	for _, seq := range []uint64{max(size, 1), max(size, 2) - 1} {
 		if name := envelopePath(seq); v.has(name) {
@@ -194,7 +195,8 @@ func (v *verification) has(name string) bool {
 	return ok
 }
 
-// longest is more than any file of a ledger has: a bundle of longest entries.
+// longest is more than the size of any file of a ledger: a bundle of the longest possible
+// entries.
 const longest = tileWidth * (2 + MaxEntry)
 
 func readBounded(name string) ([]byte, error) {
@@ -227,8 +229,8 @@ func (v *verification) content(name string) ([]byte, error) {
 	return readBounded(filepath.Join(v.dir, name))
 }
 
-// checkpoint returns the size and root to compare with: the signed ones, or the size
-// that the files have, to find other faults.
+// checkpoint returns the size and root to compare with: the signed ones, or, in order to
+// find other faults, the size according to the files.
 func (v *verification) checkpoint(verifier note.Verifier) head {
 	stored := head{size: v.stored()}
 	raw, ok := v.take(checkpointName, 0)
@@ -247,7 +249,8 @@ func (v *verification) checkpoint(verifier note.Verifier) head {
 	return h
 }
 
-// agree reports whether the last bundle of a ledger of a given size has the leaves of its tile.
+// agree reports whether the last bundle of a ledger of the given size matches the leaves
+// in its tile.
 func (v *verification) agree(size uint64) bool {
 	count := int((size-1)%tileWidth) + 1
 	bundle, err := v.content(bundlePath(size-1, size))
@@ -258,7 +261,7 @@ func (v *verification) agree(size uint64) bool {
 		slices.EqualFunc(spans, leaves, func(s span, leaf argus.Hash) bool { return leafHash(s.data) == leaf })
 }
 
-// stored returns the number of entries that the files have, by their names. An
+// stored returns the number of entries in the files, judging by their names. An
 // interrupted act may have left one more than the checkpoint covers.
 func (v *verification) stored() (entries uint64) {
 	for name := range v.files {
@@ -269,7 +272,7 @@ func (v *verification) stored() (entries uint64) {
 	return entries
 }
 
-// mismatch is a tile of leaves whose nodes differ from those of its entries.
+// mismatch is a tile of leaves whose nodes differ from those computed from its entries.
 type mismatch struct {
 	first    uint64 // the first entry, from 0
 	byBundle []argus.Hash
@@ -280,7 +283,7 @@ type mismatch struct {
 // tree recomputes the tree from the entries and compares it with each tile.
 func (v *verification) tree() {
 	size := v.report.Entries
-	levels := edge{nil} // all nodes, but at level 0 only those of the last, partial tile
+	levels := edge{nil} // all nodes; at level 0, only those of the last, partial tile
 	for first := uint64(0); first < size; first += tileWidth {
 		if v.ctx.Err() != nil || len(v.report.Findings) == MaxFindings {
 			return
@@ -304,7 +307,7 @@ func (v *verification) tree() {
 		v.report.Root = root
 	}
 	if root != v.report.Root {
-		v.damage(checkpointName, -1, 0, "the root over the %d entries is %s, the checkpoint says %s", size, root, v.report.Root)
+		v.damage(checkpointName, -1, 0, "the root over the %d entries is %s, but the checkpoint says %s", size, root, v.report.Root)
 	}
 	for level := 1; level < len(levels); level++ {
 		v.tiles(level, levels[level])
@@ -371,7 +374,7 @@ func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m m
 		v.acts(bundle, first, m.spans)
 		return m.byTile, m, false
 	case broken == nil && m.byTile == nil:
-		return m.byBundle, m, false // the tile was reported; the root will decide
+		return m.byBundle, m, false // the tile was already reported; the root will decide
 	case m.byTile == nil:
 		return make([]argus.Hash, count), m, false // both were reported
 	case broken != nil:
@@ -436,7 +439,7 @@ func (v *verification) acts(bundle string, first uint64, spans []span) {
 	}
 }
 
-// namedFile checks the file of the entries about authorities and lists.
+// namedFile checks the file that lists the entries about authorities and lists.
 func (v *verification) namedFile(verifier note.Verifier) {
 	raw, ok := v.files[namedName]
 	if !ok {
@@ -449,7 +452,7 @@ func (v *verification) namedFile(verifier note.Verifier) {
 		v.damage(namedName, -1, 0, "%v", err)
 		return
 	case h.size > v.report.Entries:
-		v.damage(namedName, -1, 0, "it covers %d entries, and the checkpoint %d: the ledger was cut back", h.size, v.report.Entries)
+		v.damage(namedName, -1, 0, "it covers %d entries, but the checkpoint only %d: the ledger was cut back", h.size, v.report.Entries)
 		return
 	case v.report.Damaged() || v.read < h.size:
 		return // some entries were not examined
@@ -464,7 +467,8 @@ func (v *verification) namedFile(verifier note.Verifier) {
 	}
 }
 
-// interrupted reads which envelopes are being destroyed, or were when a crash came.
+// interrupted reads which envelopes are being destroyed, or were being destroyed when a
+// crash occurred.
 func (v *verification) interrupted() {
 	raw, ok := v.files[destroyingName]
 	if !ok {
@@ -484,14 +488,14 @@ func (v *verification) destroyed() {
 	var since []order
 	if v.live != nil && len(v.gone) > 0 {
 		v.live.ordersTo = v.report.Entries
-		since, _ = v.live.ordersNow(v.ctx) // an order that cannot be read destroyed nothing
+		since, _ = v.live.ordersNow(v.ctx) // an order that cannot be read has destroyed nothing
 	}
 	var missing []Span
 	for _, seq := range v.gone {
 		switch n := len(missing) - 1; {
 		case orderedBy(v.orders, seq) > 0 || orderedBy(since, seq) > 0:
 			v.report.Destroyed++
-		case v.read < v.report.Entries: // unread entries may hold the order
+		case v.read < v.report.Entries: // the order may be in the unread entries
 		case n >= 0 && missing[n].Last+1 == seq && envelopePath(missing[n].First) == envelopePath(seq):
 			missing[n].Last = seq
 		default:
@@ -499,7 +503,7 @@ func (v *verification) destroyed() {
 		}
 	}
 	for _, s := range missing {
-		v.damage(envelopePath(s.First), -1, s.First, "the envelopes of entries %d to %d are missing, and no order in the ledger destroyed them", s.First, s.Last)
+		v.damage(envelopePath(s.First), -1, s.First, "the envelopes of entries %d to %d are missing, but no order in the ledger destroyed them", s.First, s.Last)
 	}
 	if v.read < v.report.Entries || v.report.Damaged() {
 		return // some envelopes were not examined
@@ -521,8 +525,8 @@ func (v *verification) destroyed() {
 	}
 }
 
-// envelopes reads the file with the envelope of an entry; nil if it is damaged, which
-// was reported.
+// envelopes reads the file that holds the envelope of an entry. It returns nil if the
+// file is damaged, which has then been reported.
 func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 	name := envelopePath(seq)
 	if !v.has(name) {
@@ -544,12 +548,12 @@ func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 		return nil
 	}
 	if at < len(raw) {
-		v.find(Finding{File: name, Offset: int64(at), Problem: "the bytes from here on are not part of the ledger: an act left them that is under way, or was interrupted and not acknowledged"})
+		v.find(Finding{File: name, Offset: int64(at), Problem: "the bytes from here on are not part of the ledger: they belong to an act that is under way, or was interrupted and never acknowledged"})
 	}
 	return held
 }
 
-// aside reports findings about the entries that are not damage.
+// aside reports those findings about the entries that are not damage.
 func (v *verification) aside() {
 	note := func(file string, entry uint64, format string, args ...any) {
 		v.find(Finding{File: file, Offset: -1, Entry: entry, Problem: fmt.Sprintf(format, args...)})
@@ -577,7 +581,7 @@ func firstDifference(a, b []argus.Hash) int {
 	return min(len(a), len(b))
 }
 
-// settle decides whether a full tile or its bundle is the signed one: the one that has
+// settle decides whether a full tile or its bundle is the signed one: the one that gives
 // the node above.
 func (v *verification) settle(m mismatch) []argus.Hash {
 	n := m.first / tileWidth
@@ -589,7 +593,8 @@ func (v *verification) settle(m mismatch) []argus.Hash {
 	})
 }
 
-// settleLast decides for the last, partial tile: the one that has the root.
+// settleLast decides the same for the last, partial tile: the signed one is the one that
+// gives the root.
 func (v *verification) settleLast(m mismatch, levels edge) []argus.Hash {
 	return v.blame(m, func(leaves []argus.Hash) bool {
 		tree := levels.lasts()
@@ -624,7 +629,7 @@ func (v *verification) blameBundle(m mismatch) []argus.Hash {
 	return m.byTile
 }
 
-// tiles compares the tiles of a level with its nodes.
+// tiles compares the tiles of a level with the level's nodes.
 func (v *verification) tiles(level int, nodes []argus.Hash) {
 	for n := 0; n < len(nodes); n += tileWidth {
 		want := nodes[n:min(n+tileWidth, len(nodes))]
@@ -658,16 +663,16 @@ func (v *verification) rest() {
 	}
 }
 
-// treeState compares the number of entries that Tessera, which wrote the ledger of
-// earlier versions, noted. An act that was interrupted before it signed leaves one more
-// than the ledger has.
+// treeState checks the number of entries noted by Tessera, which wrote the ledger in
+// earlier versions. If an act was interrupted before the checkpoint was signed, the
+// number is one higher than the ledger's.
 func (v *verification) treeState() {
 	form := `{"size":%d,"root":"%s`
 	want := fmt.Sprintf(form+`"}`, v.report.Entries, base64.StdEncoding.EncodeToString(v.report.Root[:]))
 	switch raw, ok := v.files[treeStateName]; {
 	case !ok || string(raw) == want:
 	case strings.HasPrefix(string(raw), fmt.Sprintf(form, v.report.Entries+1, "")):
-		v.find(Finding{File: treeStateName, Offset: -1, Problem: "not part of the ledger: an interrupted act that was not acknowledged left it"})
+		v.find(Finding{File: treeStateName, Offset: -1, Problem: "not part of the ledger: left behind by an interrupted act that was never acknowledged"})
 	default:
 		v.damage(treeStateName, 0, 0, "it does not match the checkpoint: %s, want %s", raw, want)
 	}
@@ -684,7 +689,7 @@ func (v *verification) stray(name string) {
 	case ok && t.W < tileWidth && end <= nodesAt(level, size):
 		v.shorter(name, t)
 	case ok && end == nodesAt(level, size+1), name == envelopePath(size+1):
-		v.find(Finding{File: name, Offset: -1, Problem: "not part of the ledger: an interrupted act that was not acknowledged left it"})
+		v.find(Finding{File: name, Offset: -1, Problem: "not part of the ledger: left behind by an interrupted act that was never acknowledged"})
 	case temporaryName.MatchString(name):
 		v.find(Finding{File: name, Offset: -1, Problem: "not part of the ledger: a temporary file of an interrupted act"})
 	default:
@@ -692,7 +697,7 @@ func (v *verification) stray(name string) {
 	}
 }
 
-// shorter checks an older copy of a tile that was outgrown and not removed: it must be
+// shorter checks an older copy of a tile that was outgrown but not removed: it must be
 // the beginning of the current one.
 func (v *verification) shorter(name string, t tlog.Tile) {
 	raw, present := v.files[name], tilePath(t.L, uint64(t.N)*tileWidth, v.report.Entries)
@@ -708,6 +713,6 @@ func (v *verification) shorter(name string, t tlog.Tile) {
 	}
 }
 
-// temporaryName matches the files that durable, and earlier versions (with a random
-// number after the name), write before they rename them.
+// temporaryName matches the files that package durable writes before renaming them, and
+// those that earlier versions wrote, with a random number after the name.
 var temporaryName = regexp.MustCompile(`^(named\.tmp|checkpoint(\.tmp|(\.new-)?\d+)|\.state/[a-zA-Z]+(\.new-)?\d+|envelopes/destroying(\.tmp|\.new-\d+)|tile/(.*/)?(\d{4,}|\d+\.tmp))$`)

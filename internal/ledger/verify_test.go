@@ -59,7 +59,7 @@ func verify(t testing.TB, dir, public string) *Report {
 	return report
 }
 
-// damageIn checks that the report has damage in that file, and in that file only.
+// damageIn checks that the report has damage in that file and in no other.
 func damageIn(t testing.TB, report *Report, what, name string) {
 	t.Helper()
 	if !report.Damaged() {
@@ -73,7 +73,7 @@ func damageIn(t testing.TB, report *Report, what, name string) {
 }
 
 // TestFlippedByte flips every byte of a small ledger, and bytes all over a larger one,
-// in turn: the file is named, and for an entry its number and place.
+// one at a time: the file is named, and for an entry its number and place.
 func TestFlippedByte(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 3)
@@ -161,7 +161,7 @@ func copyDir(t testing.TB, from string) string {
 	return to
 }
 
-// TestForgery: somebody who can write files and has no key changes an entry and
+// TestForgery: somebody who can write files but has no key changes an entry and
 // everything above it that carries no signature.
 func TestForgery(t *testing.T) {
 	_, k, l := newLedger(t)
@@ -252,7 +252,7 @@ func TestForgery(t *testing.T) {
 	})
 }
 
-// TestBoundless: an unsigned size is not believed for long.
+// TestBoundless: an unsigned size is not trusted for long.
 func TestBoundless(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 1)
@@ -285,8 +285,8 @@ func TestTwoDamages(t *testing.T) {
 	}
 }
 
-// TestStrayFiles: the remains of a crash are named, and not damage. A file that is not
-// part of a ledger is named as well.
+// TestStrayFiles: the remains of a crash are reported, but not as damage. So is a file
+// that is not part of a ledger.
 func TestStrayFiles(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 3)
@@ -390,7 +390,7 @@ func TestReadDamaged(t *testing.T) {
 	}
 }
 
-// TestNewerEntry: entries of a newer Argus are newer and never damage.
+// TestNewerEntry: entries of a newer Argus are reported as newer and never as damage.
 func TestNewerEntry(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 2)

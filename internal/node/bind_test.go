@@ -326,7 +326,7 @@ func TestEnvelopesOfAStore(t *testing.T) {
 	wantDamage(t, dir, "changed", "envelope is not the one that was recorded")
 	whole := bytes.SplitAfter(good, []byte("\n"))
 	put(bytes.Join(whole[:len(whole)-2], nil))
-	wantDamage(t, dir, "one missing", "the envelopes of entries 5 to 5 are missing, and no order in the ledger destroyed them")
+	wantDamage(t, dir, "one missing", "the envelopes of entries 5 to 5 are missing, but no order in the ledger destroyed them")
 	put(good)
 	destroyWords(t, dir, o, 5, 5)
 	wantSound(t, dir, "one destroyed", "envelopes destroyed by order: 1.")

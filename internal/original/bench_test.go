@@ -69,7 +69,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkPutSmall keeps many small files, each durably.
+// BenchmarkPutSmall keeps many small files, making each one durable.
 func BenchmarkPutSmall(b *testing.B) {
 	s := newTest(b, Options{})
 	n := 0

@@ -106,7 +106,7 @@ func number(block int) []byte { return binary.LittleEndian.AppendUint64(nil, uin
 
 var errBlock = errors.New("the stored bytes of the block do not match its key")
 
-// openBlock returns the plain bytes of a stored block, which it overwrites.
+// openBlock returns the plain bytes of a stored block. It overwrites the stored bytes.
 func openBlock(dec *zstd.Decoder, block int, stored []byte, s *secret, length int) ([]byte, error) {
 	aead, nonce, err := gcm(s)
 	if err != nil {
@@ -146,7 +146,7 @@ func sealTo(to []*age.X25519Recipient, plain []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// openWith decrypts the output of sealTo. whose names its recipients.
+// openWith decrypts the output of sealTo. whose lists the recipients.
 func openWith(identities []age.Identity, sealed []byte, whose []string) ([]byte, error) {
 	missing := fmt.Errorf("%w: it is %s", ErrNoKey, strings.Join(whose, " or "))
 	if len(identities) == 0 {

@@ -20,12 +20,11 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Withhold prepares a change: only the judges can read parts of an original. An
-// original has the same judges for all of its parts.
-//
-// Nothing changes until [Store.Commit] gets the hash that Withhold returns. The hash
-// covers the original after the change, so an order can state it first. Preparing
-// another change discards this one, unless its Commit has begun.
+// Withhold prepares a change that leaves parts of an original readable only by the
+// judges. An original has the same judges for all of its parts. Nothing changes until
+// [Store.Commit] is called with the hash that Withhold returns. The hash covers the
+// original after the change, so an order can state it first. Preparing another change
+// discards this one, unless its Commit has begun.
 //
 // It needs the key of a judge if a block has both destroyed bytes and bytes that are
 // already withheld.
@@ -36,15 +35,15 @@ func (s *Store) Withhold(ctx context.Context, name argus.FileName, parts []Part,
 	return s.prepare(ctx, name, parts, Withheld, judges, judge)
 }
 
-// Release prepares a change, as Withhold does: everybody can read parts again.
-// It needs the key of a judge.
+// Release prepares a change, as Withhold does, that lets everybody read parts again. It
+// needs the key of a judge.
 func (s *Store) Release(ctx context.Context, name argus.FileName, parts []Part, judge ...age.Identity) (argus.Hash, error) {
 	return s.prepare(ctx, name, parts, 0, nil, judge)
 }
 
-// Destroy prepares a change, as Withhold does: nobody can read parts any more. It
-// needs the key of a judge if a block has both bytes to destroy and bytes that the
-// judge must still be able to read.
+// Destroy prepares a change, as Withhold does, after which nobody can read parts any
+// more. It needs the key of a judge if a block has both bytes to destroy and bytes that
+// the judge must still be able to read.
 func (s *Store) Destroy(ctx context.Context, name argus.FileName, parts []Part, judge ...age.Identity) (argus.Hash, error) {
 	return s.prepare(ctx, name, parts, Destroyed, nil, judge)
 }
@@ -83,7 +82,7 @@ type changing struct {
 
 // appender writes a file sequentially.
 type appender struct {
-	f   durable.File // nil: not begun
+	f   durable.File // nil before the first write
 	at  int64
 	sum hash.Hash
 }
@@ -187,7 +186,7 @@ func (c *changing) begin() (err error) {
 	return nil
 }
 
-// group writes a group of the new table.
+// group writes one group of the new table.
 func (c *changing) group(n int) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
@@ -231,7 +230,7 @@ func (c *changing) group(n int) error {
 	return c.addGroup(g, packed)
 }
 
-// addGroup writes a group with its old entries.
+// addGroup writes a group, keeping its old entries.
 func (c *changing) addGroup(g *group, secrets []byte) error {
 	c.new.groups = append(c.new.groups, c.next.at)
 	return c.next.write(slices.Concat(appendGroupHead(nil, g.data, len(secrets)), g.entries, secrets))
@@ -329,7 +328,7 @@ func (c *changing) unseal(sealed []byte) (secret, error) {
 	return s, nil
 }
 
-// oldRest returns the index of a block's substitute, -1 if there is none.
+// oldRest returns the index of a block's substitute, or -1 if there is none.
 func (c *changing) oldRest(block int, kind uint32) int {
 	i, ok := slices.BinarySearchFunc(c.old.rest, wanted{block, kind}, func(r restEntry, w wanted) int {
 		return cmp.Or(cmp.Compare(r.block, w.block), cmp.Compare(r.kind, w.kind))
@@ -430,9 +429,9 @@ func (c *changing) finish() (h argus.Hash, err error) {
 	return c.new.state(), c.s.disk.SyncDir(filepath.Dir(c.s.path(TableFile(c.new.name))))
 }
 
-// whole returns the SHA-256 of the original as a secret, if the new table may reveal
-// it. The judge keeps it while parts are withheld; once parts are
-// destroyed, nobody may test guesses against it.
+// whole returns the SHA-256 of the original as a secret, if the new table may reveal it.
+// While parts are withheld, only the judge has the hash; once parts are destroyed, nobody
+// may test guesses against it.
 func (c *changing) whole() (secret, error) {
 	destroyed := func(s Span) bool { return s.State == Destroyed }
 	if slices.ContainsFunc(c.new.spans, destroyed) {

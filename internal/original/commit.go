@@ -15,9 +15,9 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Commit makes the prepared change with the hash state. When it returns, the change is
-// durable, and the removed keys are overwritten, provided that the file system writes in
-// place. After a crash, calling it again finishes the change.
+// Commit carries out the prepared change with the hash state. When it returns, the change
+// is durable, and the removed keys are overwritten, provided that the file system writes
+// in place. After a crash, calling it again finishes the change.
 func (s *Store) Commit(ctx context.Context, name argus.FileName, state argus.Hash) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -64,7 +64,7 @@ func (s *Store) commit(name argus.FileName, state argus.Hash) error {
 	return s.tidy(name, next.change)
 }
 
-// Prepared returns the hash of a change of an original that waits for its Commit.
+// Prepared returns the hash of a change to an original that is waiting for its Commit.
 func (s *Store) Prepared(name argus.FileName) (state argus.Hash, waits bool) {
 	next, f, err := s.openTable(name, nextFile)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Store) Prepared(name argus.FileName) (state argus.Hash, waits bool) {
 }
 
 // replace puts a copy of a file in place. The copied file stays until the copy is
-// durable: a crash leaves one or the other.
+// durable, so a crash leaves one or the other.
 func (s *Store) replace(file string, from io.ReaderAt, size int64) error {
 	temporary := s.path(file + ".tmp")
 	f, err := s.disk.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
@@ -100,7 +100,7 @@ func (w *offsetWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// tidy removes all files of a change except those that the table names.
+// tidy removes all files of a change except those that the table refers to.
 func (s *Store) tidy(name argus.FileName, change uint32) error {
 	if err := s.scrub(s.path(fileOf(name, nextFile))); err != nil {
 		return err
@@ -108,15 +108,15 @@ func (s *Store) tidy(name argus.FileName, change uint32) error {
 	return s.clean(name, change)
 }
 
-// forgetHash clears the index of contents: a changed original no longer has its
-// content.
+// forgetHash clears the index of contents, because a changed original no longer has the
+// content that the index gives for it.
 func (s *Store) forgetHash() {
 	s.indexing.Lock()
 	defer s.indexing.Unlock()
-	s.known = nil // it is built again
+	s.known = nil // it is rebuilt when needed
 }
 
-// forget overwrites the keys in the table of an original that the next table no longer
+// forget overwrites those keys in the table of an original that the next table no longer
 // has.
 func (s *Store) forget(name argus.FileName, next *table) error {
 	f, err := s.disk.OpenFile(s.path(TableFile(name)), os.O_RDWR, 0)
@@ -187,7 +187,7 @@ func zero(f durable.File, at, n int64) error {
 	return nil
 }
 
-// errBegun means that a change can only be finished.
+// errBegun means that a change can only be finished, not discarded.
 var errBegun = errors.New("a change has begun and must be finished with Commit: some keys are only in its table")
 
 // Discard removes a prepared change that was not committed.
@@ -228,7 +228,7 @@ func (t *table) complete() bool {
 		}
 		for i := range g.count {
 			if t.sealed {
-				break // only its checksum can be seen
+				break // only its checksum can be checked
 			}
 			s, err := parseSecret(b[i*secretSize:])
 			if err != nil || (s == secret{}) != coverOf(t.spans, t.size, g.first+i).touched() {
@@ -244,8 +244,7 @@ func (t *table) complete() bool {
 	return err == nil && (whole == argus.Hash{}) == (len(t.spans) > 0) && t.restSecrets() == nil
 }
 
-// clean removes the files of an original that belong to other changes than its
-// latest.
+// clean removes the files of an original that belong to changes other than its latest.
 func (s *Store) clean(name argus.FileName, change uint32) error {
 	shard := filepath.Dir(s.path(TableFile(name)))
 	entries, err := s.disk.ReadDir(shard)

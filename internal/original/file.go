@@ -15,14 +15,14 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// File is an original that is open for reading. Its methods may be called
-// concurrently. It holds about 8 MiB at most, whatever its size.
+// File is an original that is open for reading. Its methods may be called concurrently.
+// It uses at most about 8 MiB of memory, whatever its size.
 type File struct {
 	root    argus.Hash
 	size    int64
 	spans   []Span
 	data    io.ReaderAt
-	rest    io.ReaderAt // nil if no block has a substitute
+	rest    io.ReaderAt // the substitutes; nil if no block has one
 	places  func(group int) ([]place, error)
 	decoder *zstd.Decoder
 	closers []io.Closer
@@ -34,8 +34,8 @@ type File struct {
 
 // place is the position of a readable block, and its key.
 type place struct {
-	rest   bool // in the file of substitutes
-	there  bool // otherwise there is no key
+	rest   bool // the block is in the file of substitutes
+	there  bool // if not set, there is no key
 	at     int64
 	stored uint32
 	key    [32]byte
@@ -78,7 +78,7 @@ func (r *recent[T]) put(key int, v T, most int) {
 func (s *Store) Open(name argus.FileName) (*File, error) {
 	f, err := s.openFile(name)
 	if errors.Is(err, argus.ErrNotFound) {
-		// A change may have replaced a file in between.
+		// A change may have replaced a file in the meantime.
 		f, err = s.openFile(name)
 	}
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Store) openFile(name argus.FileName) (_ *File, err error) {
 		}
 	}
 	if t.sealed && len(t.groups) > 0 {
-		// An error here shows the caller early that the file cannot be read.
+		// An error here tells the caller early that the file cannot be read.
 		if _, err := t.places(0); err != nil {
 			return nil, err
 		}
@@ -173,10 +173,10 @@ func (t *table) places(group int) ([]place, error) {
 	return list, nil
 }
 
-// Root is the Merkle tree hash (RFC 6962) over its blocks, according to its table.
+// Root returns the Merkle tree hash (RFC 6962) over the blocks, according to the table.
 func (f *File) Root() argus.Hash { return f.root }
 
-// Size is the number of its bytes.
+// Size returns the size of the original in bytes.
 func (f *File) Size() int64 { return f.size }
 
 // Close closes its files.
@@ -285,13 +285,13 @@ func (f *File) group(n int) ([]place, error) {
 	return list, err
 }
 
-// Handed describes a file for a process that received its descriptors and can ask for
+// Handed describes a file to a process that has received its descriptors and can ask for
 // its groups.
 type Handed struct {
 	Size  int64
 	Spans []Span
-	// First is the only group of a small file, as [File.Group] returns it. It saves a
-	// question. Absent if the group is damaged.
+	// First is the only group of a small file, as returned by [File.Group]. It saves a
+	// request. It is absent if the group is damaged.
 	First []byte `json:",omitempty"`
 }
 
@@ -344,12 +344,12 @@ func (f *File) Group(group int) ([]byte, error) {
 	return b, nil
 }
 
-// receiving is the decoder of all received files: it keeps nothing between two
-// blocks, and costs more than a small file.
+// receiving is the decoder shared by all received files: it keeps nothing between two
+// blocks, and takes more memory than a small file.
 var receiving = sync.OnceValues(newDecoder)
 
-// Receive opens a file in the process that received it. group asks the other process
-// for a group.
+// Receive opens a file in the process that received it. group requests a group from the
+// other process.
 func Receive(h Handed, data, rest io.ReaderAt, group func(int) ([]byte, error)) (*File, error) {
 	decoder, err := receiving()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// small is content that takes little room, so that the seeds are short.
+// small is content that takes up little space, so that the seeds are short.
 func small() []byte { return bytes.Repeat([]byte("argus "), (2*BlockSize+60)/6)[:2*BlockSize+50] }
 
 // parts makes an original with every kind of part, and returns its files.
@@ -40,7 +40,7 @@ func parts(f *testing.F, o Options) (s *Store, name argus.FileName, files map[st
 	return s, kept.Name, files
 }
 
-// FuzzTable uses any bytes as a table. Reading returns an error or the original
+// FuzzTable uses arbitrary bytes as a table. Reading returns an error or the original
 // bytes, and Verify does not panic.
 func FuzzTable(f *testing.F) {
 	s, name, files := parts(f, Options{})
@@ -51,7 +51,7 @@ func FuzzTable(f *testing.F) {
 	content := small()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, sum := range []bool{false, true} {
-			if sum && len(data) >= tableHead { // past the first check
+			if sum && len(data) >= tableHead { // to get past the first check
 				data = mended(data)
 			}
 			fuzzed(t, s, name, TableFile(name), data, content)
@@ -59,7 +59,7 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// mended corrects the checksum of a table's head, and the name in it.
+// mended corrects the checksum of a table's head and the name in that head.
 func mended(data []byte) []byte {
 	data = bytes.Clone(data)
 	t := &table{r: bytes.NewReader(data), length: int64(len(data))}
@@ -71,7 +71,7 @@ func mended(data []byte) []byte {
 	return data
 }
 
-// FuzzData uses any bytes as a file of blocks.
+// FuzzData uses arbitrary bytes as a file of blocks.
 func FuzzData(f *testing.F) {
 	s, name, files := parts(f, Options{})
 	f.Add(files[".data"])
@@ -84,7 +84,7 @@ func FuzzData(f *testing.F) {
 	})
 }
 
-// fuzzed reads an original with other bytes in one of its files.
+// fuzzed reads an original after replacing the bytes of one of its files.
 func fuzzed(t *testing.T, s *Store, name argus.FileName, file string, data, content []byte) {
 	t.Helper()
 	path := s.path(file)
@@ -120,12 +120,12 @@ func fuzzed(t *testing.T, s *Store, name argus.FileName, file string, data, cont
 			t.Fatalf("bytes at %d that were never put", at)
 		}
 		if n < len(b) && err == nil {
-			t.Fatal("bytes are left out without an error")
+			t.Fatal("bytes are omitted without an error")
 		}
 	}
 }
 
-// FuzzGroup uses any bytes as a group sent by another process.
+// FuzzGroup uses arbitrary bytes as a group sent by another process.
 func FuzzGroup(f *testing.F) {
 	s, name, _ := parts(f, Options{})
 	o := open(f, s, name)
@@ -150,7 +150,7 @@ func FuzzGroup(f *testing.F) {
 	})
 }
 
-// FuzzItems uses any bytes as the keys for the judge.
+// FuzzItems uses arbitrary bytes as the keys for the judge.
 func FuzzItems(f *testing.F) {
 	_, _, files := parts(f, Options{})
 	f.Add(files[".judge"])

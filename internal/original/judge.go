@@ -30,10 +30,10 @@ func appendItem(b []byte, block uint32, sealed []byte) []byte {
 type items struct {
 	f    io.ReaderAt
 	at   int64
-	last uint32 // the block of the item found last, and the item
+	last uint32 // the block of the item that was found last; the item follows
 	item []byte
-	// err is the reason why there are none. It matters only if one is wanted: withheld bytes can be
-	// destroyed without them.
+	// err is the reason why there are no items. It matters only if one is needed:
+	// withheld bytes can be destroyed without them.
 	err error
 }
 
@@ -66,12 +66,13 @@ func (c *changing) openJudge() (io.ReaderAt, error) {
 		return nil, err
 	}
 	if argus.Hash(sum.Sum(nil)) != c.old.judge {
-		return nil, &Damage{file, 0, "the keys for the judge differ from those that the table names"}
+		return nil, &Damage{file, 0, "the keys for the judge differ from those stated in the table"}
 	}
 	return f, nil
 }
 
-// find returns the item of a block, repeatedly if asked, and skips those before it.
+// find returns the item of a block, and skips those before it. It may be called again for
+// the same block.
 func (i *items) find(block uint32) ([]byte, error) {
 	if i.err != nil {
 		return nil, i.err

@@ -1,14 +1,12 @@
 // Package original keeps received files in blocks that can be proved, withheld
 // and destroyed alone.
 //
-// An original has two files: the data, which is never rewritten, and the table,
-// which has a key for each block. Removing a key makes the block unreadable wherever
-// its bytes were copied; the root over the blocks stays the same and can still be
-// computed. docs/format/original.md describes the bytes.
-//
-// It does not say who may read, or why a part was withheld or
-// destroyed. That is for the evidence, which names originals by their name and
-// root.
+// An original has two files: the data, which is never rewritten, and the table, which has
+// a key for each block. Removing a key makes the block unreadable wherever its bytes were
+// copied; the root over the blocks stays the same and can still be computed.
+// docs/format/original.md describes the bytes. It does not say who may read, or why a
+// part was withheld or destroyed. That is up to the evidence, which refers to originals
+// by name and root.
 package original
 
 import (
@@ -35,11 +33,11 @@ var (
 	ErrWithheld = errors.New("withheld")
 	// ErrDestroyed means that nobody can read a part any more.
 	ErrDestroyed = errors.New("destroyed")
-	// ErrNoKey means that keys are encrypted to somebody whose key is missing.
+	// ErrNoKey means that keys are encrypted to somebody whose private key is missing.
 	ErrNoKey = errors.New("the key that decrypts the original's keys is missing")
 )
 
-// Unreadable is the error of reading a withheld or destroyed part. It is
+// Unreadable is the error returned for reading a withheld or destroyed part. It matches
 // [ErrWithheld] or [ErrDestroyed].
 type Unreadable struct{ Span }
 
@@ -56,12 +54,12 @@ func (u *Unreadable) Unwrap() error {
 
 // Options of a store of originals. The zero value works.
 type Options struct {
-	// Custodians, if any, are the recipients whose keys open the tables.
-	// Default: the tables have the keys of the blocks in the clear.
+	// Custodians, if any, are the recipients whose keys open the tables. Default: the
+	// tables hold the keys of the blocks in the clear.
 	Custodians []*age.X25519Recipient
-	// Identities open encrypted tables. Default none.
+	// Identities are the keys that open encrypted tables. Default none.
 	Identities []age.Identity
-	// Disk is the file system of the files. Default [durable.OS].
+	// Disk is where the files are kept. Default [durable.OS].
 	Disk durable.Disk
 	// Failpoint, if set, is called at named moments, so that a test can end the
 	// process there. Default none.
@@ -81,10 +79,10 @@ type Store struct {
 	changing sync.Mutex // one change at a time
 	indexing sync.Mutex // for the fields below
 	known    map[fingerprint]argus.FileName
-	shards   [256]bool // whose names are durable
+	shards   [256]bool // the folders whose names are durable
 }
 
-// New returns the originals in a folder, which must exist.
+// New returns the store of the originals in a folder, which must exist.
 func New(dir string, o Options) (*Store, error) {
 	if o.Disk == nil {
 		o.Disk = durable.OS{}
@@ -109,8 +107,8 @@ const (
 func restFile(change uint32) string  { return fmt.Sprintf(".%d.rest", change) }
 func judgeFile(change uint32) string { return fmt.Sprintf(".%d.judge", change) }
 
-// fileOf returns the path of an original's file, relative to the folder, with
-// forward slashes. Its end is one of the above.
+// fileOf returns the path of an original's file, relative to the folder, with forward
+// slashes. end is one of the suffixes above.
 func fileOf(name argus.FileName, end string) string {
 	text := name.String()
 	return text[:2] + "/" + text[2:] + end
@@ -123,7 +121,8 @@ func DataFile(name argus.FileName) string { return fileOf(name, dataFile) }
 // TableFile returns the path of an original's table, like [DataFile].
 func TableFile(name argus.FileName) string { return fileOf(name, tableFile) }
 
-// NameOf returns the name of the original that a file belongs to, by its path in the folder.
+// NameOf returns the name of the original that a file belongs to, given the file's path
+// in the folder.
 func NameOf(file string) (name argus.FileName, ok bool) {
 	shard, base, ok := strings.Cut(file, "/")
 	stem, end, dotted := strings.Cut(base, ".")
@@ -142,7 +141,7 @@ func NameOf(file string) (name argus.FileName, ok bool) {
 
 func (s *Store) path(file string) string { return filepath.Join(s.dir, filepath.FromSlash(file)) }
 
-// openTable opens a table and reads it. The caller closes the file.
+// openTable opens a table and reads it. The caller must close the file.
 func (s *Store) openTable(name argus.FileName, end string) (*table, durable.File, error) {
 	file := fileOf(name, end)
 	f, err := s.disk.OpenFile(s.path(file), os.O_RDONLY, 0)
@@ -174,7 +173,7 @@ func (s *Store) openSecrets(t *table, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// whole returns the SHA-256 of the original, zero if it is not in the table.
+// whole returns the SHA-256 of the original, or zero if it is not in the table.
 func (t *table) whole() (argus.Hash, error) {
 	b, err := t.opened(t.secrets)
 	if err != nil {

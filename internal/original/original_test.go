@@ -117,7 +117,7 @@ func TestPutAndRead(t *testing.T) {
 	}
 }
 
-// A file with more blocks than a group.
+// A file has more blocks than fit into a group.
 func TestManyBlocks(t *testing.T) {
 	s := newTest(t, Options{})
 	const size = (groupBlocks+3)*BlockSize + 5
@@ -201,7 +201,7 @@ func TestSameBytesAreKeptOnce(t *testing.T) {
 	if keys := d.held[tableFile]; len(keys) == 0 || !allZero(keys) || len(d.held[dataFile]) == 0 {
 		t.Errorf("the second copy left %d bytes of keys on the disk", len(bytes.Trim(keys, "\x00")))
 	}
-	other, err := New(s.dir, Options{}) // it has to learn the contents from the tables
+	other, err := New(s.dir, Options{}) // it has to get the contents from the tables
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestSameBytesAreKeptOnce(t *testing.T) {
 
 func TestPutFails(t *testing.T) {
 	s := newTest(t, Options{})
-	wrong := errors.New("the stick was drawn")
+	wrong := errors.New("the stick was pulled out")
 	if _, err := s.Put(t.Context(), io.MultiReader(bytes.NewReader(text(100_000, 1)), broken{wrong})); !errors.Is(err, wrong) {
 		t.Errorf("%v, want %v", err, wrong)
 	}
@@ -258,7 +258,7 @@ func flip(t testing.TB, s *Store, file string, at int) {
 	}
 }
 
-// change prepares and commits.
+// change prepares and commits a change.
 func change(t testing.TB, s *Store, name argus.FileName, prepare func() (argus.Hash, error)) {
 	t.Helper()
 	state, err := prepare()
@@ -327,7 +327,7 @@ func TestWithholdReleaseDestroy(t *testing.T) {
 			var parts []Part
 			for range 1 + rng.IntN(3) {
 				at, length := rng.IntN(size), 1+rng.IntN(BlockSize*2)
-				if rng.IntN(3) == 0 { // at the edges of blocks
+				if rng.IntN(3) == 0 { // move it to the edges of blocks
 					at, length = at/BlockSize*BlockSize, BlockSize
 				}
 				parts = append(parts, Part{int64(at), int64(min(length, size-at))})
@@ -370,7 +370,8 @@ func TestWithholdReleaseDestroy(t *testing.T) {
 	}
 }
 
-// If everything withheld is released, it comes back byte for byte, and so does the table.
+// If everything that was withheld is released, the original comes back byte for byte, and
+// so does the table.
 func TestReleaseAll(t *testing.T) {
 	s, judge := newTest(t, Options{}), identity(t)
 	content := text(3*BlockSize, 1)
@@ -431,7 +432,7 @@ func TestNothingIsLeft(t *testing.T) {
 		"key": secrets[secretSize+16:][:32], "salt": secrets[secretSize:][:16],
 		"SHA-256": kept.Hash[:], "SHA-256 of the block": sum(block), "SHA-256 of the part": sum(block[10:30]), "part": block[10:30],
 	}
-	stays := secrets[16:][:32] // of another block
+	stays := secrets[16:][:32] // the key of another block
 	var seen bool
 	look := func(where string, data []byte) {
 		for what, b := range gone {
@@ -457,7 +458,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if err != nil || !seen {
 		t.Errorf("%v; the key of another block is found: %t", err, seen)
 	}
-	// The same bytes, put again, are another original.
+	// The same bytes, put again, become another original.
 	if again := put(t, s, content); again.Name == kept.Name {
 		t.Error("a destroyed original counts as kept")
 	}
@@ -468,8 +469,8 @@ func sum(b []byte) []byte {
 	return h[:]
 }
 
-// Without the custodian's key, the stored bytes are proved, and reading names the key
-// that it needs.
+// Without the custodian's key, the stored bytes can still be proved, and reading names
+// the missing key.
 func TestCustodian(t *testing.T) {
 	id := identity(t)
 	s := newTest(t, Options{Custodians: []*age.X25519Recipient{id.Recipient()}})
@@ -495,8 +496,8 @@ func TestCustodian(t *testing.T) {
 	}
 }
 
-// TestFlipAnyByte changes each byte of each file of an original with every kind of
-// part. The finding must name the file, and a place at or before the byte.
+// TestFlipAnyByte changes each byte in each file of an original with every kind of part.
+// The finding must name the file, and a place at or before the byte.
 func TestFlipAnyByte(t *testing.T) {
 	judge, custodian := identity(t), identity(t)
 	sealed := Options{Custodians: []*age.X25519Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}
@@ -591,7 +592,7 @@ func (f *File) mustPlace(t *testing.T, block int) place {
 	return p
 }
 
-// A file that was handed to another process is read with only its groups.
+// A file that was handed to another process can be read with nothing but its groups.
 func TestHand(t *testing.T) {
 	s, judge := newTest(t, Options{}), identity(t)
 	content := text(3*BlockSize+5, 1)
@@ -676,7 +677,8 @@ func TestDestroyWithheld(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// A part of it needs the judge: the rest stays withheld, in the same block.
+		// Destroying only a part of it needs the judge, because the rest, in the same
+		// block, stays withheld.
 		before, _ := filepath.Glob(filepath.Join(s.dir, "*", "*"))
 		want := map[bool]error{false: ErrNoKey, true: argus.ErrDamaged}[missing]
 		if _, err := s.Destroy(t.Context(), kept.Name, []Part{{100, 10}}); !errors.Is(err, want) {
@@ -748,7 +750,7 @@ func TestNoWayBack(t *testing.T) {
 	}
 }
 
-// TestMemory keeps and reads a file that is larger than the memory for it.
+// TestMemory keeps and reads a file that is larger than the memory allowed for it.
 func TestMemory(t *testing.T) {
 	const size = 160 << 20
 	held := func() int64 {
@@ -766,7 +768,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if most > 16<<20 {
-		t.Errorf("keeping holds %d bytes", most)
+		t.Errorf("keeping the file takes %d bytes of memory", most)
 	}
 	most = 0
 	f := open(t, s, kept.Name)
@@ -774,11 +776,11 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if most > 16<<20 {
-		t.Errorf("reading holds %d bytes", most)
+		t.Errorf("reading the file takes %d bytes of memory", most)
 	}
 }
 
-// watched calls do at intervals while it is read.
+// watched is a reader that calls do at intervals while it is being read.
 type watched struct {
 	r           io.Reader
 	read, every int64
@@ -801,7 +803,7 @@ func TestPowerCut(t *testing.T) {
 			t.Fatalf("cut %d: %s", seed, problem)
 		}
 	}
-	// The control: a disk whose syncs do nothing must be detected.
+	// As a control, a disk whose syncs do nothing must be detected.
 	for seed := range uint64(40) {
 		if cutOnce(t, seed, true) != "" {
 			return
@@ -864,7 +866,7 @@ func cutOnce(t *testing.T, seed uint64, lies bool) string {
 		return err.Error()
 	}
 	if ordered != nil {
-		// It was ordered, so it must be finished.
+		// The change was ordered, so it must be finished.
 		if err := s.Commit(t.Context(), ordered.name, ordered.state); err != nil {
 			return fmt.Sprintf("finish a change: %v", err)
 		}
@@ -892,7 +894,7 @@ func cutOnce(t *testing.T, seed uint64, lies bool) string {
 			return fmt.Sprintf("%d bytes of %d, %v", len(got), len(content), err)
 		}
 		f.Close()
-		// Sent again, it is durable again, and not kept twice.
+		// If put again, the content is durable again, and not kept twice.
 		if k, err := s.Put(t.Context(), bytes.NewReader(content)); err != nil || want == nil && k.Name != name && len(content) > 0 {
 			return fmt.Sprintf("put again: %v, %v", k, err)
 		}

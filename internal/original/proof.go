@@ -126,8 +126,8 @@ func (t *table) path(ctx context.Context, leaf uint64) ([]argus.Hash, error) {
 	return path, nil
 }
 
-// Check checks that the bytes belong to the original with this root and size. Both are
-// in its record: a root alone does not prove a size.
+// Check checks that the bytes belong to the original with this root and size. Both are in
+// the original's record: a root alone does not prove a size.
 func (p *Proof) Check(root argus.Hash, size int64) error {
 	if size < 0 || size > MaxSize || p.Block < 0 || p.Block >= blocksOf(size) || len(p.Plain) != plainLength(size, p.Block) {
 		return fmt.Errorf("check proof: block %d of an original of %d bytes does not have %d bytes", p.Block, size, len(p.Plain))

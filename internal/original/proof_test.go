@@ -41,7 +41,7 @@ func TestProof(t *testing.T) {
 			t.Error("a block after the end is proved")
 		}
 	}
-	// The remaining parts of an original are proved by the same root.
+	// The remaining parts of an original can be proved against the same root.
 	kept := put(t, s, text(3*BlockSize, 9))
 	change(t, s, kept.Name, func() (argus.Hash, error) {
 		return s.Withhold(t.Context(), kept.Name, []Part{{BlockSize + 1, 1}}, []*age.X25519Recipient{identity(t).Recipient()})

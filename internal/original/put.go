@@ -28,37 +28,37 @@ type Kept struct {
 	Name argus.FileName
 	// Root is the Merkle tree hash (RFC 6962) over its blocks.
 	Root argus.Hash
-	// Hash is the SHA-256 of its bytes, Size their number.
+	// Hash is the SHA-256 of the original's bytes, and Size their number.
 	Hash argus.Hash
 	Size int64
 }
 
 // Put keeps the content of r. When it returns, the original is durable. Equal contents
-// are kept only once, as long as they can be read in full; this covers
-// the first mostKnown originals whose tables have their SHA-256.
+// are kept only once, as long as they can be read in full; this applies to the first
+// mostKnown originals whose tables have their SHA-256.
 //
 // The first call reads each existing table, about 30 µs each. Put takes about 4 MiB of
-// memory, whatever the size of the file. After an error of r, which errors.Is finds,
-// nothing is kept.
+// memory, whatever the size of the file. If r returns an error, Put wraps it and keeps
+// nothing.
 func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	b := s.Batch()
 	kept, err := b.Put(ctx, r)
 	return kept, errors.Join(err, b.Commit())
 }
 
-// Batch keeps originals together: one request to the disk makes many durable, since
-// it takes as long for one as for many. They share one folder, whose names are made
-// durable once. Each waiting original holds two open files.
+// Batch keeps originals together: one request to the disk makes many of them durable,
+// since it takes as long for one as for many. They share one folder, whose names are made
+// durable only once. Each waiting original holds two open files.
 type Batch struct {
 	s       *Store
 	shard   byte   // the first byte of all names
 	plain   []byte // reused
 	waiting []*putting
-	own     map[argus.Hash]Kept // waiting ones
-	dirs    map[string]bool     // whose names have to become durable
+	own     map[argus.Hash]Kept // originals waiting for Commit
+	dirs    map[string]bool     // folders whose names have to become durable
 }
 
-// Batch begins a batch. Its originals are durable when Commit has returned. Commit must
+// Batch begins a batch. Its originals are durable once Commit has returned. Commit must
 // always be called, even after an error: it removes the files that are not kept.
 func (s *Store) Batch() *Batch {
 	b := &Batch{s: s, plain: make([]byte, together*BlockSize)}
@@ -104,7 +104,8 @@ func (b *Batch) same(ctx context.Context, kept *Kept) (*Kept, error) {
 	}
 	same, err := b.s.same(ctx, kept)
 	if same != nil {
-		// A crash may have come after its renaming and before it was durable.
+		// A crash may have come after the file was renamed but before the name was
+		// durable.
 		b.dirs[b.s.dir], b.dirs[b.s.shard(same.Name)] = true, true
 	}
 	return same, err
@@ -136,7 +137,7 @@ func (b *Batch) Commit() error {
 }
 
 // each runs do on all elements of a list, many at a time: one write of the disk's journal
-// serves all that wait at the same time.
+// serves all those that are waiting at the same time.
 func each[T any](list []T, do func(T) error) error {
 	const most = 64
 	errs := make([]error, len(list))
@@ -157,7 +158,7 @@ func each[T any](list []T, do func(T) error) error {
 type putting struct {
 	s           *Store
 	data, table durable.File
-	files       []durable.File // both, while they are open
+	files       []durable.File // both files, while they are open
 	temporary   []string       // their names, until they are in place
 	kept        Kept
 
@@ -175,7 +176,7 @@ func (p *putting) discard() error {
 		err = errors.Join(err, f.Close())
 	}
 	for _, name := range p.temporary {
-		// A second copy must not leave keys behind.
+		// A discarded second copy must not leave keys behind.
 		if strings.HasSuffix(name, tableFile+".tmp") {
 			err = errors.Join(err, p.s.scrub(name))
 		} else {
@@ -232,7 +233,7 @@ func (p *putting) put(ctx context.Context, r io.Reader, shard byte) (kept Kept, 
 	return kept, p.finish(&kept)
 }
 
-// together is how many blocks are sealed at once.
+// together is the number of blocks that are sealed at once.
 const together = 16
 
 // seal seals some blocks, on all cores, and writes them.
@@ -370,14 +371,14 @@ func (b *Batch) install() error {
 	return nil
 }
 
-// shard is the folder of an original's files.
+// shard returns the folder of an original's files.
 func (s *Store) shard(name argus.FileName) string { return filepath.Dir(s.path(DataFile(name))) }
 
-// fingerprint is the beginning of a SHA-256. It is kept only in memory.
+// fingerprint is the first bytes of a SHA-256. It is kept only in memory.
 type fingerprint [16]byte
 
-// mostKnown is the most originals known by their SHA-256, at about 64 bytes
-// each. Contents of further ones may be kept again.
+// mostKnown is the maximum number of originals known by their SHA-256, at about 64 bytes
+// of memory each. Contents of further ones may be kept again.
 const mostKnown = 1 << 20
 
 func (s *Store) know(h argus.Hash, name argus.FileName) {
@@ -413,7 +414,7 @@ func (s *Store) index() error {
 	return nil
 }
 
-// inShard lists the originals whose names begin with a byte.
+// inShard lists the originals whose names begin with the given byte.
 func (s *Store) inShard(shard string) ([]argus.FileName, error) {
 	entries, err := s.disk.ReadDir(filepath.Join(s.dir, shard))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -431,8 +432,8 @@ func (s *Store) inShard(shard string) ([]argus.FileName, error) {
 	return names, nil
 }
 
-// same returns the original that already has these bytes, or nil. It is read
-// completely: damaged bytes do not count.
+// same returns the original that already has these bytes, or nil. It reads the whole
+// original, because damaged bytes do not count.
 func (s *Store) same(ctx context.Context, kept *Kept) (*Kept, error) {
 	name, ok := s.known[fingerprint(kept.Hash[:16])]
 	if !ok {
@@ -449,7 +450,7 @@ func (s *Store) same(ctx context.Context, kept *Kept) (*Kept, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil || argus.Hash(sum.Sum(nil)) != kept.Hash {
-		return nil, nil // it is kept again, and Verify reports the damage of the other
+		return nil, nil // the content is kept again, and Verify reports the damage to the other copy
 	}
 	return &Kept{Name: name, Root: f.root, Hash: kept.Hash, Size: kept.Size}, nil
 }

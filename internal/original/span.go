@@ -75,11 +75,11 @@ func touches(spans []Span, from, to int64) bool {
 	return first < len(spans) && spans[first].From < to
 }
 
-// cover is the state of a block.
+// cover describes the state of a block.
 type cover struct {
 	spans     []Span // relative to the block
 	length    int
-	withheld  int // bytes
+	withheld  int // number of withheld bytes
 	destroyed int
 }
 
@@ -126,7 +126,7 @@ func (c cover) without(plain []byte, judge bool) []byte {
 }
 
 // frees reports whether some withheld byte becomes readable under another cover; for the
-// judge, whether it is not destroyed there.
+// judge, whether it is not destroyed under that cover.
 func (c cover) frees(other cover, judge bool) bool {
 	for _, s := range c.spans {
 		if s.State != Withheld {

@@ -17,9 +17,9 @@ import (
 
 // The forms of docs/format/original.md.
 const (
-	// BlockSize is the most plain bytes of a block.
+	// BlockSize is the maximum number of plain bytes in a block.
 	BlockSize = 64 << 10
-	// MaxSize is the most bytes of an original: 1 TiB.
+	// MaxSize is the maximum size of an original in bytes: 1 TiB.
 	MaxSize = 1 << 40
 
 	dataMagic  = "ARGUSOD1"
@@ -36,7 +36,7 @@ const (
 	restSize    = 76
 	overhead    = 16 // added by AES-GCM
 
-	// Bounds of the data read into memory at once.
+	// Bounds on the data read into memory at once.
 	mostTail = 256 << 20
 	mostText = 64 << 10
 )
@@ -49,14 +49,14 @@ func blocksOf(size int64) int { return int((size + BlockSize - 1) / BlockSize) }
 
 func groupsOf(size int64) int { return (blocksOf(size) + groupBlocks - 1) / groupBlocks }
 
-// plainLength is the number of a file's bytes in a block.
+// plainLength returns the number of a file's bytes in the given block.
 func plainLength(size int64, block int) int {
 	return int(min(BlockSize, size-int64(block)*BlockSize))
 }
 
 // entry is the public part of a stored block.
 type entry struct {
-	stored uint32     // bytes in the data file
+	stored uint32     // number of bytes in the data file
 	plain  argus.Hash // SHA-256(0x04 ‖ salt ‖ plain bytes)
 	cipher argus.Hash // SHA-256(0x05 ‖ stored bytes)
 }
@@ -74,10 +74,12 @@ func parseEntry(b []byte) (e entry) {
 	return e
 }
 
-// fits reports whether an entry is possible for a block of some plain bytes.
+// fits reports whether an entry is possible for a block with the given number of plain
+// bytes.
 func (e entry) fits(plain int) bool { return e.stored > overhead && int(e.stored) <= plain+overhead }
 
-// secret opens a block. The zero secret means that it is not in this table.
+// secret opens a block. The zero secret means that the block's secret is not in this
+// table.
 type secret struct {
 	salt [16]byte
 	key  [32]byte
@@ -111,7 +113,7 @@ func parseSecret(b []byte) (s secret, err error) {
 type State uint32
 
 const (
-	// Withheld bytes can be read only with a judge's key, and can be released with it.
+	// Withheld bytes can be read, and released, only with a judge's key.
 	Withheld State = 1
 	// Destroyed bytes cannot be read by anybody.
 	Destroyed State = 2
@@ -161,25 +163,25 @@ type table struct {
 	root   argus.Hash
 	change uint32
 	sealed bool
-	judge  argus.Hash // SHA-256 of the judge's file, zero if there is none
-	tail   int64      // where it begins
-	groups []int64    // where each begins
+	judge  argus.Hash // SHA-256 of the judge's file, or zero if there is none
+	tail   int64      // where the tail begins
+	groups []int64    // where each group begins
 
 	custodians, judges []string
 	spans              []Span
 	rest               []restEntry
 	public             []byte  // the public part of the tail
-	secrets            section // of the tail
+	secrets            section // the secrets in the tail
 }
 
 // opener decrypts secrets that are encrypted to custodians.
 type opener func(t *table, sealed []byte) ([]byte, error)
 
-// Damage is a place where a file of an original has changed. It is
+// Damage is a place where a file of an original has changed. It matches
 // [argus.ErrDamaged].
 type Damage struct {
-	// File is relative to the folder, Offset is the place or the beginning of the
-	// damage in it; -1 for the whole file.
+	// File is relative to the folder. Offset is the place of the damage in the file, or
+	// where it begins; -1 means the whole file.
 	File    string
 	Offset  int64
 	Problem string
@@ -212,7 +214,7 @@ func (t *table) readAt(n int, at int64) ([]byte, error) {
 	return b, nil
 }
 
-// readTable reads all of a table except its groups.
+// readTable reads everything in a table except its groups.
 func readTable(file string, r io.ReaderAt, length int64, open opener) (*table, error) {
 	t := &table{file: file, r: r, length: length, open: open}
 	if err := t.readHead(); err != nil {
@@ -222,7 +224,7 @@ func readTable(file string, r io.ReaderAt, length int64, open opener) (*table, e
 		return nil, err
 	}
 	if t.length-t.tail > mostTail {
-		return nil, t.damage(t.tail, "the end of the table takes %d bytes, want at most %d", t.length-t.tail, mostTail)
+		return nil, t.damage(t.tail, "the end of the table has %d bytes, want at most %d", t.length-t.tail, mostTail)
 	}
 	tail, err := t.readAt(int(t.length-t.tail), t.tail)
 	if err != nil {
@@ -240,7 +242,7 @@ func (t *table) readHead() error {
 		return err
 	}
 	if string(b[:7]) == tableMagic[:7] && b[7] > tableMagic[7] && b[7] <= '9' && binary.LittleEndian.Uint32(b[124:]) == checksum(b[:124]) {
-		return fmt.Errorf("%s is of version %c, but this Argus reads version %c", t.file, b[7], tableMagic[7])
+		return fmt.Errorf("%s has version %c, but this Argus reads version %c", t.file, b[7], tableMagic[7])
 	}
 	if string(b[:8]) != tableMagic {
 		return t.damage(0, "the file is not the table of an original")
@@ -280,13 +282,13 @@ func (t *table) head() []byte {
 	return binary.LittleEndian.AppendUint32(b, checksum(b))
 }
 
-// blocksIn is the number of blocks in a group.
+// blocksIn returns the number of blocks in a group.
 func (t *table) blocksIn(group int) int {
 	return min(groupBlocks, blocksOf(t.size)-group*groupBlocks)
 }
 
-// findGroups computes the places of the groups. Each has a least size, so there
-// are not more than fit in the file.
+// findGroups computes the places of the groups. Each group has a minimum size, so there
+// are no more of them than fit in the file.
 func (t *table) findGroups() error {
 	at := int64(tableHead)
 	n := groupsOf(t.size)
@@ -312,14 +314,14 @@ func (t *table) findGroups() error {
 	return nil
 }
 
-// section is the place of the secrets of some blocks.
+// section locates the secrets of some blocks.
 type section struct {
 	at     int64
 	length int
 	count  int
 }
 
-// raw reads secrets as they are in the table, encrypted or not.
+// raw reads secrets as they are in the table, whether encrypted or not.
 func (t *table) raw(s section) ([]byte, error) {
 	b, err := t.readAt(s.length, s.at)
 	if err != nil || !t.sealed {
@@ -331,7 +333,7 @@ func (t *table) raw(s section) ([]byte, error) {
 	return b, nil
 }
 
-// opened reads count secrets, to be checked with parseSecret.
+// opened reads and decrypts the secrets. The caller must check each with parseSecret.
 func (t *table) opened(s section) ([]byte, error) {
 	b, err := t.raw(s)
 	if err != nil || !t.sealed {
@@ -357,10 +359,10 @@ func (t *table) fits(s section) bool {
 // group is the public part of some blocks.
 type group struct {
 	first   int   // number of the first block
-	data    int64 // its place in the data file
-	length  int   // of the secrets
+	data    int64 // where it begins in the data file
+	length  int   // length of the secrets
 	count   int
-	at      int64 // the place of its entries in the table
+	at      int64 // where its entries begin in the table
 	entries []byte
 }
 
@@ -552,8 +554,7 @@ func (t *table) parseSpans(b []byte) bool {
 	return withheld == (t.judge != argus.Hash{})
 }
 
-// parseRest reads the substitute blocks that the
-// spans need, in order.
+// parseRest reads, in order, the substitute blocks that the spans need.
 func (t *table) parseRest(b []byte) bool {
 	at := int64(dataHead)
 	for _, want := range wantedRest(t.spans, t.size) {
@@ -571,8 +572,8 @@ func (t *table) parseRest(b []byte) bool {
 	return len(b) == 0
 }
 
-// state is a hash over the root and everything that a change of the original can change
-// for its readers.
+// state returns a hash over the root and everything that a change to the original can
+// change for its readers.
 func (t *table) state() (h argus.Hash) {
 	sum := sha256.New()
 	sum.Write([]byte{0x06})
@@ -583,7 +584,7 @@ func (t *table) state() (h argus.Hash) {
 	return h
 }
 
-// blocksHead is the beginning of a file of blocks, or of the file for the judge;
+// blocksHead returns the beginning of a file of blocks, or of the file for the judge;
 // change is 0 for the data as received.
 func blocksHead(magic string, name argus.FileName, change uint32) []byte {
 	b := append([]byte(magic), name[:]...)

@@ -18,15 +18,15 @@ type Checked struct {
 	Size int64
 	// Root is recomputed from the stored bytes.
 	Root argus.Hash
-	// Hash is the SHA-256 of its bytes, recomputed; zero if some of them cannot
-	// be read.
+	// Hash is the recomputed SHA-256 of the original's bytes, or zero if some of them
+	// cannot be read.
 	Hash argus.Hash
-	// Spans are the unreadable parts, and State is the hash of the change that
-	// made them so.
+	// Spans are the unreadable parts, and State is the hash of the change that made them
+	// unreadable.
 	Spans []Span
 	State argus.Hash
-	// Locked names the keys that were missing: then only the stored bytes are proved,
-	// not their plain bytes.
+	// Locked names the keys that were missing. If any were, only the stored bytes are
+	// proved, not the plain bytes.
 	Locked []string
 	// Files are the files of the original, relative to the folder.
 	Files []string
@@ -34,8 +34,8 @@ type Checked struct {
 
 // Verify reads all of an original and compares each byte of its files with the root. It
 // needs no secret for that; with the keys, it also proves the received bytes. It calls
-// report for each place that has changed, and advance with the number of bytes read. An
-// error is about reading itself.
+// report for each place that has changed, and advance with the number of bytes read. It
+// returns an error only if reading itself fails.
 func (s *Store) Verify(ctx context.Context, name argus.FileName, report func(*Damage), advance func(bytes int64)) (*Checked, error) {
 	v := verifying{ctx: ctx, s: s, report: report, advance: advance, leaves: newTree()}
 	t, f, err := s.openTable(name, tableFile)
@@ -131,7 +131,7 @@ func (v *verifying) data() error {
 		sound, readable = sound && ok, readable && plain
 	}
 	if !sound {
-		return nil // the errors are reported already
+		return nil // the errors were already reported
 	}
 	if size != at {
 		v.damage(file, min(size, at), "the file has %d bytes, want %d", size, at)
@@ -147,7 +147,7 @@ func (v *verifying) data() error {
 		return nil // rest reports it
 	}
 	if readable != (want != argus.Hash{}) && len(v.checked.Locked) == 0 {
-		v.damage(t.file, t.secrets.at, "a table has a SHA-256 of the original only if the whole original can be read, and always then; this table breaks the rule")
+		v.damage(t.file, t.secrets.at, "a table must have a SHA-256 of the original if and only if the whole original can be read; this table breaks that rule")
 	}
 	if !readable {
 		return nil
@@ -158,13 +158,13 @@ func (v *verifying) data() error {
 	return nil
 }
 
-// group checks the blocks of a group. sound means that they are unchanged, readable
-// that all of their plain bytes went to whole.
+// group checks the blocks of a group. sound means that they are unchanged, and readable
+// that all of their plain bytes were written to whole.
 func (v *verifying) group(n int, f durable.File, file string, at *int64, whole io.Writer) (sound, readable bool, err error) {
 	t := v.t
 	g, err := t.group(n)
 	if err != nil {
-		*at = 0 // this group does not say where the next blocks are
+		*at = 0 // this group cannot tell where the next blocks are
 		return false, false, v.note(err)
 	}
 	if *at == 0 {
@@ -214,15 +214,15 @@ func (v *verifying) group(n int, f durable.File, file string, at *int64, whole i
 	return sound, readable, nil
 }
 
-// stored reads a stored block and compares its hash; it returns nil for a changed block,
-// which it reports.
+// stored reads a stored block and compares its hash; it reports a changed block and
+// returns nil for it.
 func (v *verifying) stored(f durable.File, file string, at int64, block int, e entry) ([]byte, error) {
 	if cap(v.buffer) < int(e.stored) {
 		v.buffer = make([]byte, BlockSize+overhead)
 	}
 	b := v.buffer[:e.stored]
 	if _, err := f.ReadAt(b, at); errors.Is(err, io.EOF) {
-		v.damage(file, at, "the file ends before block %d, or in it", block)
+		v.damage(file, at, "the file ends before or within block %d", block)
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -235,8 +235,8 @@ func (v *verifying) stored(f durable.File, file string, at int64, block int, e e
 	return b, nil
 }
 
-// plain opens an intact stored block and compares its salted hash.
-// gone means that its key must not be there.
+// plain opens an intact stored block and compares its salted hash. gone means that the
+// block's key must not be present.
 func (v *verifying) plain(block int, stored []byte, e entry, key []byte, at int64, gone bool) (plain []byte, sound bool) {
 	s, err := parseSecret(key)
 	switch {
@@ -330,7 +330,7 @@ func (v *verifying) judge() error {
 	}
 	v.advance(size)
 	if argus.Hash(sum.Sum(nil)) != t.judge {
-		v.damage(file, 0, "the keys for the judge differ from those that the table names")
+		v.damage(file, 0, "the keys for the judge differ from those stated in the table")
 	}
 	return nil
 }

@@ -115,10 +115,10 @@ type writer struct {
 	c         *converter
 	new       *evidence.Store
 	hasher    format1.Hasher
-	of        cited // with its identity
+	of        cited // the cited message, with its identity
 	originals map[argus.FileName]bool
 
-	was     format1.Record // the record before
+	was     format1.Record // the previous record
 	message format1.MessageForm
 }
 

@@ -12,7 +12,7 @@ import (
 // errForeign means that a record has something that format 1 cannot express.
 var errForeign = errors.New("it holds more than format 1 could")
 
-// The options by which the opening of a delivery names its seal of format 1.
+// The options by which the opening of a delivery refers to its seal of format 1.
 const (
 	// RootOption names the Merkle tree hash of the seal.
 	RootOption = "format-1.root"
@@ -23,8 +23,8 @@ const (
 // ofDevice are the readers of format 1 that read the data of one device.
 var ofDevice = []string{"imessage", "smsbackup", "ufdr", "whatsapp-db"}
 
-// clockOf returns the clock that stamped a message. Format 1 did not store it
-// and computed it this way when it looked for copies with differing clocks.
+// clockOf returns the clock that stamped a message. Format 1 did not store the clock, but
+// computed it this way when it looked for copies with differing clocks.
 func clockOf(reader string, m *argus.Message) argus.Clock {
 	name, _, _ := strings.Cut(reader, "/")
 	switch {
@@ -65,8 +65,8 @@ func toMessage(m *format1.MessageForm) *argus.Message {
 	return n
 }
 
-// fromMessage is the reverse of toMessage. The clock of the sent time, which
-// format 1 did not store, is left to the caller.
+// fromMessage is the reverse of toMessage. Format 1 did not store the clock of the sent
+// time, so that is left to the caller.
 func fromMessage(m *argus.Message, f *format1.MessageForm) error {
 	if m.Type != 0 || m.Facts != nil || m.Edited != (argus.Time{}) || m.AccountReach != 0 || m.ConversationReach != 0 ||
 		m.Received.Clock != 0 || m.Read.Clock != 0 {
@@ -97,7 +97,8 @@ func fromWhere(w argus.Where) format1.WhereForm {
 	return format1.WhereForm{Original: w.Original, Path: w.Path, Record: w.Record, Offset: w.Offset, Length: w.Length, Reader: w.Reader}
 }
 
-// toOpening converts an opening to today's form. That of a sealed delivery names the seal.
+// toOpening converts an opening to today's form. The opening of a sealed delivery refers
+// to the seal.
 func toOpening(o *format1.OpeningForm, seal *format1.Seal) argus.Opening {
 	n := argus.Opening{Source: o.Source, Place: o.Place, Authority: o.Authority, Actor: o.Actor, Started: o.Started, Software: o.Software, Readers: o.Readers}
 	for _, x := range o.Options {
@@ -133,7 +134,7 @@ func fromOpening(o *argus.Opening, seal *format1.Seal) (*format1.OpeningForm, er
 	return f, nil
 }
 
-// KeptSeal is the SHA-256 of the seal of format 1 that an opening names.
+// KeptSeal returns the SHA-256 of the format 1 seal that an opening refers to.
 func KeptSeal(o *argus.Opening) string {
 	for _, x := range o.Options {
 		if x.Name == SealOption {

@@ -1,10 +1,9 @@
-// Package upgrade converts the evidence of a store of an older format into that of
-// today, and proves that the content is the same.
-//
-// Each record keeps its number, so every reference to one stays valid. The proof: each
-// record is read again from the new evidence and written as the older format would
-// have written it; that must equal the older record byte for byte. So the roots and
-// the seals of the older format follow from the new evidence alone.
+// Package upgrade converts the evidence of a store of an older format into that of today,
+// and proves that the content is the same. Each record keeps its number, so every
+// reference to it stays valid. As proof, each record is read again from the new evidence
+// and written as the older format would have written it; the result must equal the older
+// record byte for byte. So the roots and seals of the older format follow from the new
+// evidence alone.
 package upgrade
 
 import (
@@ -31,11 +30,11 @@ type Options struct {
 	// Dir is the folder of the new store, which must exist. An interrupted conversion in
 	// it is continued.
 	Dir string
-	// Store is the id of both.
+	// Store is the id of both stores.
 	Store string
 	// Signer signs the new seals.
 	Signer note.Signer
-	// SegmentBytes is as for [evidence.Options].
+	// SegmentBytes is as in [evidence.Options].
 	SegmentBytes int64
 	// Progress is called with the number of records converted, and then with the number
 	// compared. Default none.
@@ -72,10 +71,10 @@ type Result struct {
 type Delivery struct {
 	Number  argus.DeliveryNumber `json:"delivery"`
 	Records uint64               `json:"records"`
-	// Root is that of format 1.
+	// Root is the root in format 1.
 	Root argus.Hash `json:"root"`
-	// Before and Seal are the SHA-256 of its seals of format 1 and of today, zero
-	// while the delivery is open.
+	// Before and Seal are the SHA-256 of the delivery's seals in format 1 and in today's
+	// format, or zero while the delivery is open.
 	Before argus.Hash `json:"before,omitzero"`
 	Seal   argus.Hash `json:"seal,omitzero"`
 }
@@ -145,8 +144,8 @@ type converter struct {
 type converted struct {
 	format1.Delivery
 	readers []string
-	done    uint64 // records already in the new evidence
-	sealed  bool   // in the new evidence
+	done    uint64 // number of records already in the new evidence
+	sealed  bool   // whether it is sealed in the new evidence
 }
 
 // cited is the last record that was looked up as the message of a sighting.
@@ -155,7 +154,7 @@ type cited struct {
 	r   *format1.Record
 }
 
-// A batch that is made durable at once.
+// A batch of records that become durable together.
 const (
 	batchRecords = 4096
 	batchBytes   = 8 << 20
@@ -195,7 +194,7 @@ func (c *converter) goOn(ctx context.Context) error {
 	for _, n := range there {
 		d := c.deliveries[n.Number]
 		if d == nil || n.Records > d.Records || n.First != d.First || n.Seal != nil && (d.Seal == nil || n.Records != d.Records) {
-			return fmt.Errorf("%s is not left from an interrupted upgrade of this store; delete it", c.o.Dir)
+			return fmt.Errorf("%s was not left by an interrupted upgrade of this store; delete it", c.o.Dir)
 		}
 		d.done, d.sealed = n.Records, n.Seal != nil
 		if err := c.seal(ctx, d); err != nil {
@@ -311,7 +310,8 @@ func (c *converter) today(ctx context.Context, d *converted, r *format1.Record) 
 	return n, nil
 }
 
-// reader names the reader at a position of the opening's list, from 1.
+// reader returns the name of the reader at a position in the opening's list, counted from
+// 1.
 func (d *converted) reader(place uint8) string {
 	if place == 0 || int(place) > len(d.readers) {
 		return ""
@@ -320,8 +320,8 @@ func (d *converted) reader(place uint8) string {
 }
 
 // sighting makes the whole message of a sighting, which the evidence splits up again. In
-// format 1 it had the id of its message even if their clocks differed; now it also has
-// its own.
+// format 1, a sighting had the id of its message even if their clocks differed; now it
+// also has its own.
 func (c *converter) sighting(n *argus.Record, r *format1.Record) error {
 	if c.of.seq != r.Of || c.of.r == nil {
 		of, err := c.old.Get(r.Of)
@@ -336,7 +336,7 @@ func (c *converter) sighting(n *argus.Record, r *format1.Record) error {
 	}
 	n.Kind, n.Message = argus.KindMessage, toMessage(r.Message.Join(of.Message))
 	if was, is := of.Message.Sent, r.Message.Sent; was.Micros == is.Micros && was.Precision == is.Precision {
-		return nil // usually so, and then the rest of the identity is the same too
+		return nil // the usual case, in which the rest of the identity is the same too
 	}
 	own, _ := c.hasher.Identity(n.Message)
 	if id, version := c.hasher.Identity(toMessage(of.Message)); id != own {

@@ -19,7 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/format1"
 )
 
-// options convert a copy of the store of format 1 in node's testdata.
+// options returns options that convert a copy of the format 1 store in node's testdata.
 func options(t *testing.T) Options {
 	t.Helper()
 	const from = "../node/testdata/upgrade"
@@ -133,7 +133,7 @@ func TestEveryDifferenceIsFound(t *testing.T) {
 		example := example(t, o, seq)
 		fields("", part(example), func(name string, set func(reflect.Value)) {
 			if kind == format1.Attachment && (name == "File" || name == "Root") {
-				return // names nothing
+				return // refers to nothing
 			}
 			try(name, func(r *argus.Record) { set(part(r)) })
 		})
@@ -168,7 +168,7 @@ func example(t *testing.T, o Options, seq uint64) *argus.Record {
 	return n
 }
 
-// changed converts with one record changed, and then continues normally.
+// changed converts with one record changed, and otherwise normally.
 func changed(ctx context.Context, o Options, seq uint64, set func(*argus.Record)) error {
 	c, err := start(o)
 	if err != nil {
@@ -205,7 +205,7 @@ func TestOpeningsAreCompared(t *testing.T) {
 	})
 }
 
-// An interrupted conversion continues, and one of another store does not.
+// An interrupted conversion is continued, but not one of another store.
 func TestConversionGoesOn(t *testing.T) {
 	o := options(t)
 	whole := o

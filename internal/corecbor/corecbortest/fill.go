@@ -9,9 +9,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Fill fills a value at random: a third of the fields is left zero, numbers are at the
-// edges of their encodings, text is short and long. It goes through structures but for
-// the fields that are not encoded.
+// Fill fills a value at random: a third of the fields are left zero, numbers are at the
+// edges of their encodings, and text is short or long. It goes through structures, except
+// for fields that are not encoded.
 func Fill(t *rapid.T, v reflect.Value, label string) {
 	if rapid.IntRange(0, 2).Draw(t, label) == 0 {
 		return

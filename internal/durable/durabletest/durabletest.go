@@ -25,7 +25,7 @@ type Disk struct {
 	mu    sync.Mutex
 	rng   *rand.Rand
 	names map[string]*powerFile // as a running process sees them
-	kept  map[string]*powerFile // as a cut leaves them at the latest sync
+	kept  map[string]*powerFile // as of the latest sync, i.e. as a cut leaves them
 	dirs  map[string]bool
 	lies  bool // every sync does nothing
 	// left counts the operations until the power goes; negative means never.
@@ -35,7 +35,7 @@ type Disk struct {
 type powerFile struct {
 	now  []byte
 	kept []byte
-	log  []powerWrite // not synced
+	log  []powerWrite // writes not yet synced
 }
 
 type powerWrite struct {
@@ -51,14 +51,14 @@ func New(seed uint64) *Disk {
 	return &Disk{rng: rand.New(rand.NewPCG(seed, 1)), names: map[string]*powerFile{}, kept: map[string]*powerFile{}, dirs: map[string]bool{}, left: -1}
 }
 
-// CutAfter cuts the power after some more operations.
+// CutAfter cuts the power after the given number of further operations.
 func (d *Disk) CutAfter(operations int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.left = operations
 }
 
-// Lie makes every sync do nothing from now on: the broken disk of a control.
+// Lie makes every sync do nothing from now on, for a control with a broken disk.
 func (d *Disk) Lie() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,11 +80,11 @@ func (d *Disk) Alive() bool {
 	return d.left != 0
 }
 
-// EachCut runs work on new disks, each with the power cut one operation later than on
-// the one before, until work ends with the power on; and all of that for a number of
-// seeds. Work stops at its first error and returns a check, which gets the disk after
-// the cut. EachCut returns the number of cuts, and the first error of a check. lie is
-// for the control: no sync has an effect.
+// EachCut runs work on new disks, each with the power cut one operation later than on the
+// previous one, until work ends with the power still on. It does all of that for the
+// given number of seeds. Work stops at its first error and returns a check, which gets
+// the disk after the cut. EachCut returns the number of cuts, and the first error of a
+// check. lie is for the control: it makes every sync do nothing.
 func EachCut(seeds int, lie bool, work func(*Disk) (check func(after *Disk) error)) (cuts int, err error) {
 	for seed := range seeds {
 		for operations := 0; ; operations++ {
@@ -118,14 +118,14 @@ func (d *Disk) step() error {
 	return nil
 }
 
-// Cut returns the disk as it is found after the power came back.
+// Cut returns the disk as it is found once the power is back.
 func (d *Disk) Cut() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	after := New(d.rng.Uint64())
 	after.dirs = maps.Clone(d.dirs)
 	after.lies = d.lies
-	// An unsynced rename may have happened or not, each independently.
+	// Each unsynced rename may or may not have happened, independently of the others.
 	names := maps.Clone(d.kept)
 	for name, f := range d.names {
 		if d.kept[name] != f && d.rng.IntN(2) == 0 {
@@ -257,7 +257,8 @@ func (d *Disk) Remove(name string) error {
 	return nil
 }
 
-// Lock implements [durable.Disk]: one process uses the disk.
+// Lock implements [durable.Disk]. It always succeeds, because only one process uses the
+// disk.
 func (d *Disk) Lock(string, bool) (func() error, bool, error) {
 	return func() error { return nil }, true, nil
 }

@@ -39,17 +39,17 @@ type Finding struct {
 	File string `json:"file"`
 	// Offset is where the finding begins in the file, -1 for the whole file.
 	Offset int64 `json:"offset"`
-	// First and Last are the records concerned, 0 for none.
+	// First and Last are the first and last records concerned, or 0 for none.
 	First    uint64               `json:"first_record,omitempty"`
 	Last     uint64               `json:"last_record,omitempty"`
 	Delivery argus.DeliveryNumber `json:"delivery,omitempty"`
 	// Problem is a sentence.
 	Problem string `json:"problem"`
-	// Note is set if this is worth knowing and not damage, such as an open delivery or a
-	// file that nothing names.
+	// Note is set if this is worth knowing but is not damage, such as an open delivery or
+	// a file that nothing refers to.
 	Note bool `json:"note,omitempty"`
-	// Newer is set if a newer Argus wrote the bytes: they were not checked, and are not
-	// damage.
+	// Newer is set if a newer Argus wrote the bytes: they were not checked, and do not
+	// count as damage.
 	Newer bool `json:"newer,omitempty"`
 }
 
@@ -57,7 +57,7 @@ type Finding struct {
 // sealed.
 type Verified struct {
 	Records uint64 `json:"records"`
-	// Last is the highest record number that the store knows of.
+	// Last is the highest record number known to the store.
 	Last       uint64       `json:"last_record"`
 	Counts     argus.Counts `json:"counts"`
 	Deliveries int          `json:"deliveries"`
@@ -68,11 +68,12 @@ type Verified struct {
 	// their files.
 	Seals      []argus.Seal `json:"-"`
 	SealHashes []argus.Hash `json:"-"`
-	// Unsealed are the deliveries without a seal: they go on, were interrupted, or lost it.
+	// Unsealed are the deliveries without a seal: they are still open, were interrupted,
+	// or lost their seal.
 	Unsealed []argus.DeliveryNumber `json:"-"`
 	// Begun is the opening of each delivery.
 	Begun map[argus.DeliveryNumber]sealing.Begun `json:"-"`
-	// Others are the given trees that are not over the first records of their deliveries.
+	// Others are the given trees that do not cover the first records of their deliveries.
 	Others []*sealing.Tree `json:"-"`
 }
 
@@ -80,10 +81,10 @@ type Verified struct {
 // checksums, canonical records and their identities, each delivery's Merkle tree, counts
 // and seal, each original's hash, the ids. Seals must be signed with one of keys; nil
 // leaves signatures unchecked. Verify calls report with each finding, advance with the
-// bytes read, and each, if it is not nil, with each record that is sound by itself, in
-// order. It compares the records with the trees, at most one of each delivery, which come
-// from data that was derived from them. A part that cannot be read is a finding too; the
-// error is that of the context.
+// number of bytes read, and each, if it is not nil, with each record that is sound by
+// itself, in order. It compares the records with trees, at most one per delivery, that
+// come from data derived from the records. A part that cannot be read is also a finding;
+// the only error returned is that of the context.
 func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Finding), advance func(bytes int64), each func(*argus.Record), trees ...*sealing.Tree) (*Verified, error) {
 	if each == nil {
 		each = func(*argus.Record) {}
@@ -113,9 +114,9 @@ func Verify(ctx context.Context, dir string, keys note.Verifiers, report func(Fi
 // hold gets a consistent view of the files while another process may be writing. It lists
 // the seals before it reads the commit file: every record that they cover is already on
 // disk. It reads the manifest before the seals, so that the seal of each amendment is
-// there, and again at the end: if it has changed, hold tries again. It locks the files that
-// the manifest names, so that they are not removed. It opens the ids in between: their runs
-// may be replaced.
+// there, and again at the end: if the manifest has changed, hold starts over. It locks
+// the files that the manifest names, so that they are not removed. It opens the ids in
+// between, because their runs may be replaced.
 func (v *verifier) hold() {
 	for range 10 {
 		before, err := layout.Read(v.disk, v.dir, layout.EvidenceManifest)
@@ -163,8 +164,8 @@ type verifier struct {
 
 	last       uint64 // of the records read
 	deliveries map[argus.DeliveryNumber]*verifiedDelivery
-	trees      map[argus.DeliveryNumber]*sealing.Tree // to compare
-	originals  map[argus.FileName]claim               // by the first record of each
+	trees      map[argus.DeliveryNumber]*sealing.Tree // to compare with the records
+	originals  map[argus.FileName]claim               // made by the first record of each
 	sealed     map[string]bool                        // seals that existed at the beginning
 	held       []func() error                         // locks on segments
 	commit     []byte                                 // the commit file
@@ -175,49 +176,49 @@ type verifier struct {
 	seed       maphash.Seed
 	idSum      uint64 // order-independent hash over the entries that ids covers
 	idCount    uint64
-	// prints are those that sightings must match, by the record's number less one; 0 for a
-	// record that is not a message.
+	// prints holds the prints that sightings must match, indexed by the record's number
+	// minus one; 0 for a record that is not a message.
 	prints []print
 	holes  uint64
-	// lost has the messages without their content, rewritten the records of rewritten
-	// blocks.
+	// lost holds the messages without their content, and rewritten the records of
+	// rewritten blocks.
 	lost        map[uint64]bool
-	becomes     map[argus.FileName]argus.Hash // the state of an original after the latest order
+	becomes     map[argus.FileName]argus.Hash // the state of each original after the latest order
 	rewritten   map[uint64]rewritten
 	generations []int // of the closed segments
 	waits       bool  // the file of a segment is still to be put in place
 	// heldKeys are the records of kind key.
 	heldKeys map[uint64]bool
 	broken   bool // some records could not be read
-	newer    bool // the rest of a segment may exist and cannot be read
+	newer    bool // the rest of a segment may exist but cannot be read
 
 	splitter form.Splitter
 }
 
-// verifiedDelivery is the recomputed state of a delivery. It has the place of each part of
-// its tree, to name the records that contradict the tree file.
+// verifiedDelivery is the recomputed state of a delivery. It keeps the place of each part
+// of its tree, so that the records that contradict the tree file can be named.
 type verifiedDelivery struct {
 	open      *sealing.Draft
-	tree      *sealing.Tree // to compare, nil if there is none
+	tree      *sealing.Tree // to compare with the records; nil if there is none
 	broken    bool
 	places    []place         // of each run of 256 leaves
 	originals map[uint64]bool // sequence numbers of its originals
 	again     []argus.DeliveryNumber
-	gaps      bool // the statements of some of its records are gone
+	gaps      bool // some of its records' statements are gone
 	changes   []argus.Change
 	become    []argus.OriginalChange
 	sound     bool // its seal is valid, and it was not given up before its end
-	// unknown are the records that only a newer Argus understands, skipped those with
-	// parts that an older one may skip.
+	// unknown counts the records that only a newer Argus understands, and skipped those
+	// with parts that an older one may skip.
 	unknown, skipped stretch
 }
 
-// A print is 32 bits of a hash over a message's id and version, and 32 of one over the
-// commitment to its content. The hash is keyed anew in each run, so that nobody can craft
-// a record for it.
+// A print is 32 bits of a hash over a message's id and version, and 32 bits of a hash
+// over the commitment to its content. Each run uses a new key, so that nobody can craft a
+// matching record.
 type print struct{ identity, content uint32 }
 
-// stretch is a number of records.
+// stretch counts records, and gives the first and last of them.
 type stretch struct{ first, last, count uint64 }
 
 func (s *stretch) add(seq uint64) {
@@ -259,8 +260,8 @@ func (v *verifier) damage(file string, offset int64, format string, args ...any)
 	v.report(Finding{File: file, Offset: offset, Problem: fmt.Sprintf(format, args...)})
 }
 
-// unread reports the error of reading a part, so that everything else is verified all the
-// same. It returns only the error of the context.
+// unread reports an error reading a part, so that the rest is still verified. It returns
+// only the error of the context.
 func (v *verifier) unread(name string, err error) error {
 	if err == nil || v.ctx.Err() != nil {
 		return err
@@ -270,7 +271,7 @@ func (v *verifier) unread(name string, err error) error {
 	return nil
 }
 
-// fault reports an error as damage, or as bytes that only a newer Argus reads.
+// fault reports an error as damage, or as bytes that only a newer Argus can read.
 func (v *verifier) fault(f Finding, err error) {
 	f.Problem = sentence(err)
 	if f.Newer = errors.Is(err, argus.ErrNewer); f.Newer {
@@ -286,7 +287,7 @@ func sentence(err error) string {
 
 func (v *verifier) segments() error {
 	var promise form.Commit
-	var whole bool // the last acknowledged record is unknown: read all whole batches
+	var whole bool // the last acknowledged record is unknown, so read all whole batches
 	if v.commitErr != nil {
 		whole = true
 		v.damage(layout.Commit, -1, "the file cannot be read: %v", v.commitErr)
@@ -362,7 +363,7 @@ func (v *verifier) guessClosed() []form.Closed {
 	return list
 }
 
-// segment reads one segment whole. m is nil for the active one, which counts up to end, or
+// segment reads a whole segment. m is nil for the active one, which is read up to end, or
 // up to its last whole batch if end is -1.
 func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 	name := layout.Segment(number, 0)
@@ -395,12 +396,12 @@ func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 	if m != nil {
 		if size != m.Size {
 			v.broken = true
-			v.damage(name, min(size, m.Size), "the segment has %d bytes, the manifest says %d", size, m.Size)
+			v.damage(name, min(size, m.Size), "the segment has %d bytes, but the manifest says %d", size, m.Size)
 		}
 		end, table = v.table(f, name, size)
 	} else if size < end {
 		v.broken = true
-		v.damage(name, size, "the segment ends here, but was acknowledged up to offset %d", end)
+		v.damage(name, size, "the segment ends here, but it was acknowledged up to offset %d", end)
 	} else if size > end && v.overlooked(f, number, end, size) {
 		v.damage(layout.Commit, -1, "the file does not acknowledge records that are sealed: it was replaced with an earlier copy")
 		end = form.Scan(f, number, size, false).End
@@ -431,8 +432,8 @@ func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 	return v.blocks(f, name, number, end, table)
 }
 
-// overlooked reports whether records after the end of the active segment are sealed: a
-// seal is made only when all its records are acknowledged.
+// overlooked reports whether any records after the end of the active segment are sealed:
+// a seal is made only once all its records have been acknowledged.
 func (v *verifier) overlooked(f durable.File, number int, end, size int64) bool {
 	for _, b := range form.Scan(f, number, size, false).Blocks {
 		name := layout.Seal(b.Delivery)
@@ -448,7 +449,7 @@ func (v *verifier) overlooked(f durable.File, number int, end, size int64) bool 
 	return false
 }
 
-// table checks the table of blocks of a closed segment and returns its offset and its
+// table checks the table of blocks of a closed segment and returns the table's offset and
 // bytes.
 func (v *verifier) table(f durable.File, name string, size int64) (end int64, table []byte) {
 	trailer := make([]byte, form.TrailerSize)
@@ -497,7 +498,7 @@ func (v *verifier) blocks(f durable.File, name string, number int, end int64, ta
 			v.broken = true
 			v.newer = true
 			v.fault(Finding{File: name, Offset: at}, err)
-			return nil // its length may not be where this version looks for it
+			return nil // in a newer version, the length may be elsewhere
 		}
 		if err != nil {
 			v.broken = true
@@ -536,14 +537,14 @@ func (v *verifier) block(name string, at int64, h *form.Head, body []byte) {
 		v.report(finding)
 	}
 	if h.First != v.last+1 {
-		if !v.broken { // a hole is reported already
+		if !v.broken { // otherwise the hole was already reported
 			fail("record %d follows record %d", h.First, v.last)
 		}
 		v.broken, d.broken = true, true
 	}
 	v.last = h.End() - 1
 	if h.Leaf != d.open.Seal.Records && !d.broken {
-		if !v.broken { // reported already
+		if !v.broken { // otherwise already reported
 			fail("the block holds leaf %d of delivery %s, want %d", h.Leaf, h.Delivery, d.open.Seal.Records)
 		}
 		d.broken = true
@@ -592,7 +593,8 @@ func (v *verifier) block(name string, at int64, h *form.Head, body []byte) {
 	}
 }
 
-// canonical reports whether the stored parts of a record are its only valid encoding.
+// canonical returns the problem if the stored parts of a record are not its only valid
+// encoding.
 func (v *verifier) canonical(d *verifiedDelivery, r *argus.Record, b *form.Block, i int) string {
 	same, skipped := b.Canonical(i, r, &v.splitter)
 	if skipped {
@@ -604,7 +606,7 @@ func (v *verifier) canonical(d *verifiedDelivery, r *argus.Record, b *form.Block
 	return ""
 }
 
-// note keeps the entry of a record in a rewritten block, to compare it with the
+// note keeps the entry of a record in a rewritten block, for comparison with the
 // amendments.
 func (v *verifier) note(at Finding, b *form.Block, i int) {
 	now := b.Revised(i)
@@ -618,7 +620,7 @@ type rewritten struct {
 	becomes argus.Hash
 }
 
-// printFor returns the print that a sighting of a record must match, as far as it is
+// printFor returns the print that a sighting of the record must match, as far as it is
 // known.
 func (v *verifier) printFor(r *argus.Record, p *form.Proof) print {
 	switch {
@@ -681,8 +683,8 @@ func (v *verifier) count(d *verifiedDelivery, r *argus.Record, p *form.Proof, fa
 	}
 }
 
-// readsAgain returns the problem of the second record of a reading, "" if there is none.
-// That record decides which delivery the reading answers for.
+// readsAgain returns the problem with the second record of a reading, or "" if there is
+// none. That record decides which delivery the reading replaces.
 func (v *verifier) readsAgain(d *verifiedDelivery, r *argus.Record) string {
 	if d.open.Seal.Records != 1 || d.open.Seal.Opening.Sort != argus.OpeningReading {
 		return ""
@@ -697,8 +699,8 @@ func (v *verifier) readsAgain(d *verifiedDelivery, r *argus.Record) string {
 	return fmt.Sprintf("delivery %s claims to read delivery %s again, but no such delivery was handed over before", r.Delivery, r.Reading.Of)
 }
 
-// names reports whether a record is an original of a delivery, or of one that it reads
-// again.
+// names reports whether a record is an original of the delivery, or of the one that it
+// reads again.
 func (v *verifier) names(d *verifiedDelivery, original uint64) bool {
 	if d.originals[original] {
 		return true
@@ -709,7 +711,8 @@ func (v *verifier) names(d *verifiedDelivery, original uint64) bool {
 	})
 }
 
-// check describes how a record contradicts itself or another record, "" if it does not.
+// check describes how a record contradicts itself or another record, or returns "" if it
+// does not.
 func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) string {
 	if first != (r.Kind == argus.KindOpening) {
 		return fmt.Sprintf("found a record of kind %s where a delivery %s", r.Kind, map[bool]string{true: "begins", false: "goes on"}[first])
@@ -812,11 +815,11 @@ func short[T comparable](seed maphash.Seed, of T) uint32 {
 	return max(1, uint32(maphash.Comparable(seed, of)))
 }
 
-// maxHoles is the most missing records that are remembered as missing.
+// maxHoles is the maximum number of missing records that are remembered as missing.
 const maxHoles = 1 << 24
 
-// remember keeps the print of a record, 0 if it is not a message. Records come in order;
-// those that cannot be read leave holes.
+// remember keeps the print of a record, or 0 if it is not a message. Records come in
+// order; those that cannot be read leave holes.
 func (v *verifier) remember(seq uint64, of print) {
 	next := uint64(len(v.prints)) + 1
 	if seq < next || seq-next > maxHoles-v.holes {
@@ -836,8 +839,8 @@ func (v *verifier) printOf(seq uint64) print {
 	return v.prints[seq-1]
 }
 
-// checkIDs compares the ids with the records. They are derived: the next start for writing
-// builds them again.
+// checkIDs compares the ids with the records. The ids are derived, and are rebuilt when
+// the store is next opened for writing.
 func (v *verifier) checkIDs() error {
 	if errors.Is(v.idsErr, argus.ErrDamaged) || errors.Is(v.idsErr, fs.ErrNotExist) {
 		v.damage(layout.IDs, -1, "%v; delete the folder, and the next ingest rebuilds it", v.idsErr)
@@ -860,7 +863,7 @@ func (v *verifier) checkIDs() error {
 		return nil
 	}
 	if v.broken || v.waits {
-		return nil // they cannot agree with records that cannot be read
+		return nil // the ids cannot agree with records that cannot be read
 	}
 	if v.ids.Covered() > v.result.Last {
 		v.damage(layout.IDs, -1, "the ids claim to cover the records up to %d, but the last record is %d; delete the folder, and the next ingest rebuilds it", v.ids.Covered(), v.result.Last)
@@ -876,7 +879,7 @@ func (v *verifier) seals() error {
 	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
 		d := v.deliveries[number]
 		v.result.Deliveries++
-		if !d.broken { // reported already
+		if !d.broken { // otherwise already reported
 			v.result.Begun[number] = d.open.Begun()
 		}
 		if n := d.unknown; n.count > 0 {
@@ -930,7 +933,7 @@ func (v *verifier) amendments() error {
 		now := v.rewritten[seq]
 		c, ok := latest[seq]
 		if now.gone != 0 && (!ok || c.Gone != now.gone || c.Becomes != now.becomes) {
-			now.at.Problem = "parts of the record are gone, and no sealed amendment orders it"
+			now.at.Problem = "parts of the record are gone, but no sealed amendment orders it"
 			v.report(now.at)
 		}
 	}
@@ -974,7 +977,7 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	v.result.Seals = append(v.result.Seals, *seal)
 	v.result.SealHashes = append(v.result.SealHashes, sha256.Sum256(data))
 	if d.broken || v.broken && d.open.Seal.Records != seal.Records {
-		return false // reported already
+		return false // already reported
 	}
 	if err := d.open.Close(); err != nil {
 		fail(name, "%v", err)
@@ -1007,8 +1010,9 @@ func (v *verifier) seal(number argus.DeliveryNumber, d *verifiedDelivery, name s
 	return sound
 }
 
-// fillGaps copies from a seal the fields that cannot be recomputed if statements are gone:
-// they may have had the earliest and the latest moment, and the only records of a reader.
+// fillGaps copies from a seal the fields that cannot be recomputed if statements are
+// gone: those may have contained the earliest or latest moment, or the only mention of a
+// reader.
 func fillGaps(want, seal *argus.Seal) {
 	if s := seal.First; s.Known() && (!want.First.Known() || s.Micros <= want.First.Micros) {
 		want.First = s
@@ -1035,8 +1039,8 @@ func difference(got, want string) string {
 	return "one is longer"
 }
 
-// blame names the first run of 256 records that differs from the sealed one. It uses the
-// tree file, which must itself match the seal.
+// blame reports the first run of 256 records that differs from the sealed one. It uses
+// the tree file, which must itself match the seal.
 func (v *verifier) blame(number argus.DeliveryNumber, d *verifiedDelivery, got argus.Hash, seal *argus.Seal) {
 	f := Finding{File: layout.Seal(number), Offset: -1, Delivery: number,
 		Problem: fmt.Sprintf("the records of delivery %s have the root %s but were sealed with %s", number, got, seal.Root)}
@@ -1065,7 +1069,7 @@ func (v *verifier) checkOriginals() error {
 		return err
 	}
 	if info, err := os.Stat(v.path(layout.Originals)); err == nil && !info.IsDir() {
-		v.damage(layout.Originals, -1, "a file is in place of the folder")
+		v.damage(layout.Originals, -1, "there is a file in place of the folder")
 		return nil
 	}
 	belong := map[string]bool{}
@@ -1083,7 +1087,7 @@ func (v *verifier) checkOriginals() error {
 		if err != nil {
 			dir, relErr := filepath.Rel(v.dir, path)
 			v.damage(filepath.ToSlash(dir), -1, "the folder cannot be read: %v", err)
-			return relErr // nil, so that the walk goes on
+			return relErr // nil, so that the walk continues
 		}
 		if e.IsDir() {
 			return nil
@@ -1110,7 +1114,8 @@ func (v *verifier) checkOriginals() error {
 	})
 }
 
-// originalOf returns the original that a file of the store belongs to, by its path in it.
+// originalOf returns the original that a file of the store belongs to, given the file's
+// path in the store.
 func originalOf(name string) (argus.FileName, bool) {
 	file, ok := strings.CutPrefix(name, layout.Originals+"/")
 	if !ok {
@@ -1119,7 +1124,8 @@ func originalOf(name string) (argus.FileName, bool) {
 	return original.NameOf(file)
 }
 
-// original checks one original against its first record, and returns its files.
+// original checks an original against the first record that describes it, and returns the
+// original's files.
 func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	sound := true
 	say := func(file string, at int64, format string, args ...any) {
@@ -1161,7 +1167,7 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 		v.report(f)
 	default:
 		for _, s := range checked.Spans {
-			say(table, -1, "bytes %d to %d of the original are %s, and no record orders it", s.From, s.To, s.State)
+			say(table, -1, "bytes %d to %d of the original are %s, but no record orders it", s.From, s.To, s.State)
 		}
 	}
 	switch {
@@ -1188,7 +1194,7 @@ func (v *verifier) strays() error {
 		for _, e := range entries {
 			name := dir + "/" + e.Name()
 			if number, generation, ok := layout.ParseSegment(e.Name()); dir == layout.Evidence && ok && number > 0 && number <= len(v.generations) && generation != v.generations[number-1] {
-				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment has replaced it or is about to; somebody still reads it, or a crash interrupted its removal. The next opening for writing removes it"})
+				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "an amendment has replaced it or is about to; a process is still reading it, or a crash interrupted its removal. It is removed when the store is next opened for writing"})
 				continue
 			}
 			if v.foreign(name) {
@@ -1196,15 +1202,16 @@ func (v *verifier) strays() error {
 				continue
 			}
 			if !v.belongs(name) {
-				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store, or a crash left it"})
+				v.report(Finding{File: name, Offset: -1, Note: true, Problem: "the file is not part of the store, or was left behind by a crash"})
 			}
 		}
 	}
 	return nil
 }
 
-// foreign reports whether a file has the name of a later segment and Argus did not begin it.
-// Another process may have added segments: the manifest names each before it holds records.
+// foreign reports whether a file has the name of a later segment but was not begun by
+// Argus. Another process may have added segments: each is named in the manifest before it
+// holds records.
 func (v *verifier) foreign(name string) bool {
 	number, generation, ok := layout.ParseSegment(path.Base(name))
 	if !ok || generation > 0 || number <= v.active || path.Dir(name) != layout.Evidence {

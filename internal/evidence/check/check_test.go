@@ -95,7 +95,7 @@ func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []F
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range v.Unsealed { // package verify makes notes of them, or damage
+	for _, d := range v.Unsealed { // package verify reports them as notes or damage
 		notes = append(notes, Finding{File: layout.Seal(d), Offset: -1, Delivery: d, Note: true, Problem: "no seal"})
 	}
 	return damage, notes, v
@@ -127,7 +127,7 @@ func fill(t *testing.T, s *evidence.Store, signer note.Signer) {
 		t.Fatalf("the seal says %+v", seal)
 	}
 	if err := s.Append(t.Context(), d, evidencetest.Batch(0, 1)); err == nil {
-		t.Fatal("a sealed delivery took a record")
+		t.Fatal("a sealed delivery accepted a record")
 	}
 	if err := s.Append(t.Context(), begin(t, s), evidencetest.Batch(600, 700)); err != nil {
 		t.Fatal(err)
@@ -161,8 +161,8 @@ func TestVerifySoundStore(t *testing.T) {
 	}
 }
 
-// TestFlipAnyByte changes single bytes in every file of a store. Each change must be found
-// and its file named.
+// TestFlipAnyByte changes single bytes in every file of a store. Each change must be
+// found, and its file named.
 func TestFlipAnyByte(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{SegmentBytes: 8 << 10, IDsInMemory: 100})
@@ -226,7 +226,8 @@ func TestFlipAnyByte(t *testing.T) {
 	}
 }
 
-// Verify beside a writer: records that are added and sealed meanwhile are not damage.
+// Verify runs alongside a writer: records that are added and sealed meanwhile are not
+// damage.
 func TestVerifyBesideAWriter(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{})
@@ -312,7 +313,7 @@ func TestVerifySeesFiles(t *testing.T) {
 	}
 }
 
-// A file of an absurd size costs no memory.
+// A file of absurd size does not use up memory.
 func TestAbsurdSizes(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{SegmentBytes: 8 << 10, IDsInMemory: 100})
@@ -337,8 +338,8 @@ func TestAbsurdSizes(t *testing.T) {
 	}
 }
 
-// An original that a custodian's key hides is verified in its stored form, and Verify notes
-// that it checked no more. A withheld one is damage unless a record orders it.
+// An original encrypted with a custodian's key is verified in its stored form, and Verify
+// notes that it checked nothing more. A withheld one is damage unless a record orders it.
 func TestVerifyOriginals(t *testing.T) {
 	custodian := must(age.GenerateX25519Identity())
 	recipients := []*age.X25519Recipient{custodian.Recipient()}
@@ -367,10 +368,10 @@ func TestVerifyOriginals(t *testing.T) {
 	if err := open.Commit(t.Context(), hidden.Original.File, state); err != nil {
 		t.Fatal(err)
 	}
-	if damage, _, v := verifyAll(t, dir, nil); len(damage) != 1 || v.Originals != 0 || !said(damage, table, "bytes 1 to 3 of the original are withheld, and no record orders it") {
+	if damage, _, v := verifyAll(t, dir, nil); len(damage) != 1 || v.Originals != 0 || !said(damage, table, "bytes 1 to 3 of the original are withheld, but no record orders it") {
 		t.Errorf("withheld without an order: %+v", damage)
 	}
-	// A record that claims a different file from the stored one.
+	// A record claims a different file from the stored one.
 	other := *hidden.Original
 	other.Root[3] ^= 1
 	if err := s.Append(t.Context(), d, []*argus.Record{{Kind: argus.KindOriginal, Original: &other}}); err != nil {
@@ -381,8 +382,8 @@ func TestVerifyOriginals(t *testing.T) {
 	}
 }
 
-// A segment, a block or a manifest of a newer Argus is newer and not damaged; a flipped
-// byte is damaged and not newer.
+// A segment, block or manifest written by a newer Argus is reported as newer and not as
+// damaged; one with a flipped bit as damaged and not as newer.
 func TestNewerFiles(t *testing.T) {
 	mend := func(b []byte) { binary.LittleEndian.PutUint32(b[len(b)-4:], crc(b[:len(b)-4])) }
 	for name, tt := range map[string]struct {

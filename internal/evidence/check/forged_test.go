@@ -24,7 +24,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// rawBlock is a block that can be written again at another place.
+// rawBlock is a block that can be written again elsewhere.
 type rawBlock struct {
 	form.Ref
 	size                 int64
@@ -65,7 +65,7 @@ func rawBlocks(t *testing.T, dir string) map[argus.DeliveryNumber][]rawBlock {
 
 var packer = must(zstd.NewWriter(nil))
 
-// rawFrame makes a frame of parts. raw is its size before it was compressed.
+// rawFrame makes a frame from parts. raw is its uncompressed size.
 func rawFrame(parts [][]byte) (frame []byte, raw int) {
 	var payload []byte
 	for _, part := range parts {
@@ -78,7 +78,8 @@ func rawFrame(parts [][]byte) (frame []byte, raw int) {
 	return packer.EncodeAll(payload, nil), len(payload)
 }
 
-// append writes a block in the form of docs/format/segment.md, with good checksums.
+// append writes a block in the form described in docs/format/segment.md, with correct
+// checksums.
 func (b *rawBlock) append(out []byte) []byte {
 	statements, statementsRaw := rawFrame(b.statements)
 	contents, contentsRaw := rawFrame(b.contents)
@@ -98,8 +99,8 @@ func (b *rawBlock) append(out []byte) []byte {
 	return slices.Concat(out, head, b.seed[:], statements, contents)
 }
 
-// forge rewrites the first segment of a closed store like somebody who knows the format:
-// the deliveries in this order, with commit file and no ids.
+// forge rewrites the first segment of a closed store, as somebody who knows the format
+// would: the deliveries in the given order, with a commit file and without ids.
 func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries map[argus.DeliveryNumber][]rawBlock) {
 	t.Helper()
 	out := form.AppendHeader(nil, 1, 1)
@@ -128,8 +129,8 @@ func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries ma
 	}
 }
 
-// replaceBlock replaces a block of the first segment, and fixes the commit file like a
-// forger.
+// replaceBlock replaces a block of the first segment, and fixes the commit file as a
+// forger would.
 func replaceBlock(t *testing.T, dir string, old, b *rawBlock) {
 	t.Helper()
 	name := filepath.Join(dir, layout.Segment(1, 0))
@@ -158,8 +159,8 @@ func replaceBlock(t *testing.T, dir string, old, b *rawBlock) {
 	}
 }
 
-// TestForgedOrder moves a sealed delivery before another. Its records and its root are the
-// same, but the original that they name is not.
+// TestForgedOrder moves a sealed delivery in front of another. Its records and root stay
+// the same, but the records now name a different original.
 func TestForgedOrder(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{})
@@ -194,8 +195,8 @@ func TestForgedOrder(t *testing.T) {
 	}
 }
 
-// Records that make no sense are damage, and those of a newer Argus are newer, in every
-// way of opening.
+// However they are opened, records that make no sense are reported as damage, and those
+// of a newer Argus as newer.
 func TestForgedShapes(t *testing.T) {
 	sighting := must(hex.DecodeString("a3010404a0050a")) // kind 4, an empty message, of 10
 	for name, tt := range map[string]struct {
@@ -285,8 +286,8 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-// A run of ids whose filter or pages were changed, with good checksums, no longer finds
-// its entries. Verify reports it.
+// A run of ids whose filter or pages were changed, with correct checksums, no longer
+// finds its entries. Verify reports it.
 func TestForgedIDs(t *testing.T) {
 	s, dir := createTest(t, evidence.Options{IDsInMemory: 1000})
 	d := begin(t, s)
@@ -341,8 +342,8 @@ func TestForgedIDs(t *testing.T) {
 	}
 }
 
-// A record that is not sealed yet, written by somebody who knows the format: its checksums
-// are good, but Argus does not write such records. Verify names the problem.
+// Somebody who knows the format writes a record that is not sealed yet. Its checksums are
+// correct, but Argus does not write such records. Verify names the problem.
 func TestRecordsThatArgusDoesNotWrite(t *testing.T) {
 	encode := func(r *argus.Record) []byte { return encoded(t, r) }
 	for _, test := range []struct {
@@ -404,8 +405,9 @@ func TestRecordsThatArgusDoesNotWrite(t *testing.T) {
 	}
 }
 
-// TestForgedRecord changes a message like somebody who knows the format: text, identity
-// and checksums match. The delivery's tree does not, and the records are named.
+// TestForgedRecord changes a message as somebody who knows the format would: text,
+// identity and checksums match. The delivery's tree does not match, and the records are
+// named.
 func TestForgedRecord(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{})
@@ -447,7 +449,7 @@ func encoded(t *testing.T, r *argus.Record) []byte {
 	return h.Statement
 }
 
-// A sighting names its record, and that record has to hold the claimed message (D4).
+// A sighting names a record, and that record has to hold the claimed message (D4).
 func TestForgedSightings(t *testing.T) {
 	signer, keys := testKey(t)
 	for name, change := range map[string]func(r *argus.Record){

@@ -7,7 +7,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Message returns the n-th message. All are different.
+// Message returns the n-th message. All messages are different.
 func Message(n int) *argus.Message {
 	return &argus.Message{
 		Service: "sky", Conversation: fmt.Sprintf("group-%d", n%7), From: fmt.Sprintf("PIN%03d", n%50), ServiceID: fmt.Sprint(n),
@@ -16,7 +16,7 @@ func Message(n int) *argus.Message {
 	}
 }
 
-// Batch returns the records of the messages in a range of numbers.
+// Batch returns records of the messages numbered from, up to but not including, to.
 func Batch(from, to int) []*argus.Record {
 	var batch []*argus.Record
 	for n := from; n < to; n++ {
@@ -26,7 +26,8 @@ func Batch(from, to int) []*argus.Record {
 }
 
 // EveryKind returns sealed and a record of each other kind that a caller can append,
-// except those of Batch. Record 1 is the opening, 2 an original, 3 a locked message.
+// except those of Batch. It expects record 1 to be the opening, 2 an original and 3 a
+// locked message.
 func EveryKind(sealed *argus.Record) []*argus.Record {
 	file := &argus.Original{Size: 3, Path: "derived/a.db"}
 	act := &argus.Act{Order: "Rb 1", Reason: "unlawful", Records: []argus.Span{{First: 3, Last: 3}, {First: 5, Last: 9}}}

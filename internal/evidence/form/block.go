@@ -22,8 +22,8 @@ const (
 	flagsSkippable = ^uint32(firstSkippable - 1)
 	seedBytes      = sha256.Size
 	saltBytes      = 16
-	blockRecords   = 64      // in a block that is written: reading one message reads a block
-	maxRecords     = 256     // in a block that is read
+	blockRecords   = 64      // when writing; to read one message, its whole block is read
+	maxRecords     = 256     // when reading
 	blockBytes     = 1 << 20 // a block ends when its records reach this
 	maxBlockBytes  = blockBytes + MaxPart
 )
@@ -31,10 +31,10 @@ const (
 // HeadSize is the size of a block's header in bytes.
 const HeadSize = 64
 
-// MaxPart is the most bytes of a part of a record.
+// MaxPart is the maximum size in bytes of a part of a record.
 const MaxPart = 64 << 20
 
-// The first byte of hashed data gives its kind: RFC 6962 uses 0 for a leaf and 1 for a
+// The first byte of hashed data tells its kind: RFC 6962 uses 0 for a leaf and 1 for a
 // node.
 const (
 	hashStatement = 2
@@ -54,12 +54,12 @@ type Ref struct {
 // End is the sequence number after the last record.
 func (b Ref) End() uint64 { return b.First + uint64(b.Count) }
 
-// Head reads the header of the block that a table of blocks names. The error is
-// argus.ErrDamaged if it is another block.
+// Head reads the header of the block that a table of blocks refers to. The error is
+// argus.ErrDamaged if the header is another block's.
 func (b Ref) Head(data []byte) (Head, error) {
 	h, err := ParseHead(data)
 	if err == nil && (h.First != b.First || h.Count != b.Count || h.Delivery != b.Delivery || h.Leaf != b.Leaf) {
-		err = fmt.Errorf("%w: the block differs from the one that the table of blocks names", argus.ErrDamaged)
+		err = fmt.Errorf("%w: the block differs from the one in the table of blocks", argus.ErrDamaged)
 	}
 	return h, err
 }
@@ -67,7 +67,7 @@ func (b Ref) Head(data []byte) (Head, error) {
 // frame is a zstd frame of a block.
 type frame struct {
 	length uint32
-	raw    uint32 // decompressed
+	raw    uint32 // size when decompressed
 	crc    uint32
 }
 
@@ -85,12 +85,12 @@ func (h *Head) batchEnd() bool { return h.flags&flagBatchEnd != 0 }
 // Rewritten reports whether an amendment wrote the block.
 func (h *Head) Rewritten() bool { return h.flags&flagRewritten != 0 }
 
-// Body is the number of bytes after the header.
+// Body returns the number of bytes after the header.
 func (h *Head) Body() int64 {
 	return int64(h.salts) + int64(h.statements.length) + int64(h.contents.length)
 }
 
-// Size is the number of bytes of the block.
+// Size returns the size of the block in bytes.
 func (h *Head) Size() int64 { return HeadSize + h.Body() }
 
 // put writes the header over the first bytes of a block.
@@ -119,7 +119,7 @@ func (h *Head) put(block []byte) {
 func ParseHead(b []byte) (Head, error) {
 	var h Head
 	if len(b) < HeadSize {
-		return h, fmt.Errorf("%w: a block header needs %d bytes, %d are there", argus.ErrDamaged, HeadSize, len(b))
+		return h, fmt.Errorf("%w: a block header needs %d bytes, but there are %d", argus.ErrDamaged, HeadSize, len(b))
 	}
 	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
 	if u32(0)&0xffffff != blockMagic&0xffffff {
@@ -153,7 +153,7 @@ func ParseHead(b []byte) (Head, error) {
 	return h, nil
 }
 
-// NewCodec returns the codec of the process, which the first call creates: compressor and
+// NewCodec returns the process's codec, created by the first call: the compressor and
 // decompressor are large, and keep no state between calls.
 func NewCodec() (*Codec, error) { return newCodec() }
 
@@ -180,7 +180,7 @@ type Codec struct {
 // seed generates the salts of a block.
 type seed [seedBytes]byte
 
-// salt is the n-th salt of a block: 2i for statement i, 2i+1 for content i.
+// salt returns the n-th salt of a block: salt 2i is for statement i, 2i+1 for content i.
 func (s *seed) salt(n uint64) (salt [saltBytes]byte) {
 	var b [seedBytes + 8]byte
 	copy(b[:], s[:])
@@ -190,10 +190,10 @@ func (s *seed) salt(n uint64) (salt [saltBytes]byte) {
 	return salt
 }
 
-// Proof has the two hashes that make a record's leaf.
+// Proof holds the two hashes that make up a record's leaf.
 type Proof struct{ Statement, Content argus.Hash }
 
-// Leaf is the hash of a record's leaf in its delivery's Merkle tree.
+// Leaf returns the hash of a record's leaf in its delivery's Merkle tree.
 func (p *Proof) Leaf() argus.Hash {
 	var b [1 + 2*sha256.Size]byte
 	copy(b[1:], p.Statement[:])
@@ -201,7 +201,7 @@ func (p *Proof) Leaf() argus.Hash {
 	return sha256.Sum256(b[:])
 }
 
-// saltedSpace is the number of bytes before a part of a record while it is hashed.
+// saltedSpace is the number of bytes that precede a part of a record when it is hashed.
 const saltedSpace = 1 + saltBytes
 
 // salted returns the hash of a part of a record. The part begins after the first
@@ -212,7 +212,7 @@ func salted(b []byte, what byte, salt [saltBytes]byte) argus.Hash {
 	return sha256.Sum256(b)
 }
 
-// Block is a block that was read. It is immutable.
+// Block is a block that has been read. It is immutable.
 type Block struct {
 	seed       seed
 	entries    []entry // of a rewritten block, which has no seed
@@ -220,10 +220,10 @@ type Block struct {
 	contents   [][]byte
 }
 
-// Len is the number of records.
+// Len returns the number of records.
 func (b *Block) Len() int { return len(b.statements) }
 
-// Size is the approximate number of bytes in memory.
+// Size returns the approximate size in memory, in bytes.
 func (b *Block) Size() int64 {
 	n := int64(48 * len(b.statements))
 	for i := range b.statements {
@@ -232,7 +232,7 @@ func (b *Block) Size() int64 {
 	return n
 }
 
-// split is the offset of the contents after the header.
+// split returns the offset of the contents, counted from the end of the header.
 func (h *Head) split() int64 { return int64(h.salts) + int64(h.statements.length) }
 
 // Check compares the bytes after the header with its checksums.
@@ -253,7 +253,7 @@ func (h *Head) checkContents(data []byte) error {
 	return nil
 }
 
-// Read reads the block that a table of blocks names.
+// Read reads the block that an entry of a table of blocks refers to.
 func (c *Codec) Read(f io.ReaderAt, ref Ref) (*Block, error) {
 	// One read is enough for most blocks.
 	buf := make([]byte, 32<<10)
@@ -321,7 +321,7 @@ func (c *Codec) openFrame(f frame, data []byte, count int) ([][]byte, error) {
 		return nil, fmt.Errorf("%w: decompress the block: %w", argus.ErrDamaged, err)
 	}
 	if len(raw) != int(f.raw) {
-		return nil, fmt.Errorf("%w: the block decompresses to %d bytes and claims %d", argus.ErrDamaged, len(raw), f.raw)
+		return nil, fmt.Errorf("%w: the block decompresses to %d bytes, but claims %d", argus.ErrDamaged, len(raw), f.raw)
 	}
 	return splitFrame(raw, count)
 }
@@ -339,7 +339,7 @@ func splitFrame(raw []byte, count int) ([][]byte, error) {
 		total += int(n)
 	}
 	if total != len(raw) {
-		return nil, fmt.Errorf("%w: the records of the block have %d bytes and claim %d", argus.ErrDamaged, len(raw), total)
+		return nil, fmt.Errorf("%w: the records of the block have %d bytes, but claim %d", argus.ErrDamaged, len(raw), total)
 	}
 	records := make([][]byte, count)
 	for i, n := range lengths {
@@ -372,7 +372,7 @@ func (b *Block) Record(i int, hasher *argus.Hasher) (*argus.Record, error) {
 	return r, nil
 }
 
-// said returns the content of record i, if it can be read.
+// said returns the content of record i, or nil if it cannot be read.
 func (b *Block) said(i int) []byte {
 	if b.Gone(i)&argus.GoneContent != 0 {
 		return nil
@@ -380,19 +380,20 @@ func (b *Block) said(i int) []byte {
 	return b.contents[i]
 }
 
-// checkGone returns an error if a part that is gone has bytes, or a withheld one has none.
+// checkGone returns an error if a part that is gone still has bytes, or a withheld one
+// has none.
 func (b *Block) checkGone(i int) error {
 	gone := b.Gone(i)
 	withheld := gone&argus.Withheld != 0
 	switch {
 	case gone&argus.GoneStatement != 0 && withheld == (len(b.statements[i]) == 0),
 		gone&argus.GoneContent != 0 && (withheld && gone&argus.GoneStatement == 0) == (len(b.contents[i]) == 0):
-		return fmt.Errorf("%w: a record with the mark gone %#x has parts of %d and %d bytes", argus.ErrDamaged, uint8(gone), len(b.statements[i]), len(b.contents[i]))
+		return fmt.Errorf("%w: a record marked as gone (%#x) has parts of %d and %d bytes", argus.ErrDamaged, uint8(gone), len(b.statements[i]), len(b.contents[i]))
 	}
 	return nil
 }
 
-// Contents returns the content of each record, nil for one that cannot be read.
+// Contents returns the content of each record, or nil for one that cannot be read.
 func (b *Block) Contents() [][]byte {
 	if b.entries == nil {
 		return b.contents
@@ -423,8 +424,8 @@ func (b *Block) Kind(i int) argus.Kind {
 	return kindOf(b.statements[i])
 }
 
-// Proof recomputes the hashes that make the leaf of record i; for parts that are gone it
-// takes those that the block keeps.
+// Proof recomputes the hashes that make up the leaf of record i; for parts that are gone,
+// it uses the hashes kept in the block.
 func (b *Block) Proof(i int, r *argus.Record) Proof {
 	p := Proof{Content: r.Content}
 	if b.Gone(i)&argus.GoneStatement != 0 {
@@ -439,8 +440,8 @@ func (b *Block) Proof(i int, r *argus.Record) Proof {
 	return p
 }
 
-// Commitment is the hash of the content of record i, which must not be a sighting with a
-// statement.
+// Commitment returns the hash of the content of record i, which must not be a sighting
+// that still has its statement.
 func (b *Block) Commitment(i int) argus.Hash {
 	if b.Gone(i)&argus.GoneContent != 0 {
 		return b.entries[i].content
@@ -450,7 +451,7 @@ func (b *Block) Commitment(i int) argus.Hash {
 
 // Canonical reports whether the stored parts of record i, which is r, are its only valid
 // encoding. This version cannot write a record with keys that may be skipped; skipped
-// reports such a record. p is reused.
+// reports such a record. p is scratch space.
 func (b *Block) Canonical(i int, r *argus.Record, p *Splitter) (same, skipped bool) {
 	if r.Gone&argus.GoneStatement != 0 {
 		return true, false
@@ -472,6 +473,6 @@ func (b *Block) salt(n int) (salt [saltBytes]byte) {
 }
 
 func (b *Block) salted(n int, what byte, data []byte) argus.Hash {
-	var small [1 << 10]byte // most parts are small and then take no memory
+	var small [1 << 10]byte // most parts are small enough to need no allocation
 	return salted(append(small[:saltedSpace], data...), what, b.salt(n))
 }

@@ -11,8 +11,8 @@ import (
 // without reflection, exactly as partEncoding and partDecoding do (TestCodec, FuzzCodec).
 // Those handle rare fields, such as facts, and everything that is not canonical.
 
-// preallocated is the most elements of a list to allocate before reading them: data may
-// claim more than they hold.
+// preallocated is the maximum number of list elements to allocate before reading them:
+// data may claim more than it holds.
 const preallocated = 64
 
 // plain reports whether appendRecord can write a record.
@@ -141,7 +141,7 @@ func putLocked(e *corecbor.Encoder, key uint64, l *argus.Locked) {
 	e.End()
 }
 
-// putContent writes a content without facts.
+// putContent writes a content that has no facts.
 func putContent(e *corecbor.Encoder, c *Content) {
 	e.Begin()
 	e.TextAt(1, c.Text)

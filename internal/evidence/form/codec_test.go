@@ -15,7 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/evidencetest"
 )
 
-// The Codec without reflection writes and reads the same as the library, in every field
+// The codec without reflection writes and reads the same as the library, for every field
 // that a message can have.
 func TestCodec(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -59,8 +59,8 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-// sameDecoding compares both decoders. If the Codec accepts data, the library must read
-// the same, and it must be the only valid encoding.
+// sameDecoding compares both decoders. If the codec accepts data, the library must read
+// it as the same, and it must be the only valid encoding.
 func sameDecoding(t failer, statement, said []byte) {
 	t.Helper()
 	var p Splitter
@@ -85,7 +85,8 @@ func sameDecoding(t failer, statement, said []byte) {
 	}
 }
 
-// Ordinary records are decoded without reflection, not by the other decoder by mistake.
+// Ordinary records are decoded without reflection, and not accidentally by the other
+// decoder.
 func TestCodecReadsOrdinaryRecords(t *testing.T) {
 	var p Splitter
 	for _, r := range append(evidencetest.Batch(0, 50), &argus.Record{Kind: argus.KindSighting, Message: &argus.Message{Service: "x"}, Of: 3}) {
@@ -107,7 +108,7 @@ func TestCodecReadsOrdinaryRecords(t *testing.T) {
 	}
 }
 
-// FuzzCodec changes canonical parts, so that it tries data that is nearly canonical.
+// FuzzCodec starts from canonical parts, so that it tries data that is nearly canonical.
 func FuzzCodec(f *testing.F) {
 	var p Splitter
 	for _, r := range evidencetest.Batch(0, 20) {

@@ -11,17 +11,16 @@ import (
 
 // entry describes a record in the table of a rewritten block.
 type entry struct {
-	// Gone has the parts that are gone.
+	// Gone tells which parts are gone.
 	Gone argus.Gone
 	// Was describes a record without its statement.
 	Was argus.Was
-	// ID and Version replace those of a message without its content. They are random, and
-	// equal for equal originals.
+	// ID and Version replace those of a message without its content. They are random, but
+	// equal for equal ids and versions.
 	ID      argus.ID
 	Version argus.Version
 
-	// statement and content are the salt of each part, or the commitment to a part that is
-	// gone.
+	// statement and content hold each part's salt, or the commitment to it if it is gone.
 	statement, content argus.Hash
 }
 
@@ -119,7 +118,7 @@ func (e *entry) valid(flags byte) error {
 	return nil
 }
 
-// Revised is a record in a rewritten block.
+// Revised is a record of a rewritten block.
 type Revised struct {
 	entry
 	// Statement and Content are the stored parts. The first part that is gone holds the
@@ -127,7 +126,7 @@ type Revised struct {
 	Statement, Content []byte
 }
 
-// Becomes is the hash by which an amendment names the record.
+// Becomes returns the hash by which an amendment identifies the revised record.
 func (r *Revised) Becomes() argus.Hash {
 	b := r.entry.append(nil)
 	b = binary.AppendUvarint(b, uint64(len(r.Statement)))
@@ -135,7 +134,7 @@ func (r *Revised) Becomes() argus.Hash {
 	return sha256.Sum256(append(b, r.Content...))
 }
 
-// Withheld returns the place of the ciphertext.
+// Withheld returns a pointer to the part that holds the ciphertext.
 func (r *Revised) Withheld() *[]byte {
 	if r.Gone&argus.GoneStatement != 0 {
 		return &r.Statement
@@ -156,7 +155,8 @@ func (b *Block) Revised(i int) Revised {
 	return r
 }
 
-// Rewrite makes a block of revised records. head is that of the block that it replaces.
+// Rewrite makes a block from revised records. head is the header of the block that it
+// replaces.
 func (c *Codec) Rewrite(head Head, records []Revised) ([]byte, error) {
 	var table []byte
 	var statements, contents [][]byte

@@ -46,7 +46,7 @@ func FuzzBlock(f *testing.F) {
 }
 
 // FuzzRecord checks that every readable record is written in its canonical form, and that
-// this is read as the same record.
+// this form is read as the same record.
 func FuzzRecord(f *testing.F) {
 	encode := func(v any) []byte {
 		var b bytes.Buffer
@@ -115,7 +115,7 @@ func FuzzRewrittenBlock(f *testing.F) {
 			again = entries[i].append(again)
 		}
 		if !bytes.Equal(again, table) {
-			// Flags from 64 on may be skipped and are not written again.
+			// Flags from 64 up may be skipped, and are not written again.
 			for i := range table {
 				if i < len(again) && again[i] != table[i] && table[i]&0x3f != again[i] {
 					t.Fatalf("%x is read and written as %x", table, again)

@@ -16,7 +16,7 @@ type Hidden struct {
 	ContentSalt   []byte `cbor:"4,keyasint,omitempty"`
 }
 
-// MaxHidden is the most bytes of an encoded [Hidden].
+// MaxHidden is the maximum size in bytes of an encoded [Hidden].
 const MaxHidden = 2 * MaxPart
 
 // Hide returns the parts of a record, without salts.
@@ -40,14 +40,14 @@ func DecodeHidden(plain []byte) (h Hidden, err error) {
 	return h, err
 }
 
-// Record returns the record of the two parts without its number and delivery. The error is
-// argus.ErrDamaged or argus.ErrNewer.
+// Record returns the record made up of the two parts, without its number and delivery.
+// The error is argus.ErrDamaged or argus.ErrNewer.
 func (h *Hidden) Record(hasher *argus.Hasher) (*argus.Record, error) {
 	return decodeRecord(h.Statement, h.Content, hasher)
 }
 
-// Prove returns an error if the leaf was not made of these parts. r is the record if its
-// statement can be read.
+// Prove returns an error if the leaf was not made from these parts. r is the record, if
+// its statement can be read.
 func (h *Hidden) Prove(r *argus.Record, kind argus.Kind, p *Proof) error {
 	part := func(what byte, salt, data []byte) argus.Hash {
 		return salted(append(make([]byte, saltedSpace), data...), what, [saltBytes]byte(salt))
@@ -80,8 +80,8 @@ func (h *Hidden) Add(v *Revised) {
 	}
 }
 
-// Revise returns the record with the parts in h, except those that to removes, and the
-// removed parts. was and p describe the record. It fails if a part cannot come back.
+// Revise returns the record with the parts in h except those marked as gone in to, and
+// the removed parts. was and p describe the record. It fails if a part cannot come back.
 func (h *Hidden) Revise(to argus.Gone, was argus.Was, p *Proof) (next Revised, gone Hidden, err error) {
 	next = Revised{entry: entry{Gone: to}, Statement: h.Statement, Content: h.Content}
 	copy(next.statement[:], h.StatementSalt)
@@ -100,12 +100,12 @@ func (h *Hidden) Revise(to argus.Gone, was argus.Was, p *Proof) (next Revised, g
 	return next, gone, nil
 }
 
-// CanGo returns an error if the parts cannot be removed from a record of a kind.
+// CanGo returns an error if the parts cannot be removed from a record of the given kind.
 func CanGo(kind argus.Kind, to argus.Gone) error {
 	switch kind {
 	case argus.KindSighting:
 		if all := to & argus.GoneAll; all != 0 && all != argus.GoneAll {
-			return errors.New("a sighting has no content of its own: it can only go as a whole")
+			return errors.New("a sighting has no content of its own: it can only be removed as a whole")
 		}
 		return nil
 	case argus.KindMessage, argus.KindQuarantined, argus.KindSealed, argus.KindOpened, argus.KindOriginal, argus.KindDerived,
@@ -113,5 +113,5 @@ func CanGo(kind argus.Kind, to argus.Gone) error {
 		return nil
 	case argus.KindOpening, argus.KindKey, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
 	}
-	return fmt.Errorf("a record of kind %s cannot go", kind)
+	return fmt.Errorf("a record of kind %s cannot be removed", kind)
 }

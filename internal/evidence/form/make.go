@@ -9,14 +9,15 @@ import (
 )
 
 // Pending is a block that is being made: first its contents, then its statements, because
-// a sighting states the commitment to a content that may be in the same group.
+// a sighting states the commitment to a content, which may be in the same group.
 type Pending struct {
 	Head
 	Records []*argus.Record
-	// Proofs are those of the records. After [Maker.Contents] they have all contents
-	// except those of sightings; after [Maker.Statements] they are complete.
+	// Proofs has the proof of each record. After [Maker.Contents] they contain the
+	// commitments to all contents except those of sightings; after [Maker.Statements]
+	// they are complete.
 	Proofs []Proof
-	// Bytes is the block, after [Maker.Statements].
+	// Bytes is the encoded block, once [Maker.Statements] has run.
 	Bytes []byte
 
 	seed seed
@@ -122,8 +123,8 @@ func (m *Maker) Contents(p *Pending) error {
 	return nil
 }
 
-// Statements makes the rest of the block. For each sighting it calls of to get the
-// commitment to the content, and sets it in the record.
+// Statements makes the rest of the block. For each sighting, it calls of to get the
+// commitment to the content, and stores it in the record.
 func (m *Maker) Statements(p *Pending, of func(seq uint64) (argus.Hash, error)) error {
 	m.begin()
 	for i, r := range p.Records {

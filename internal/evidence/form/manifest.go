@@ -24,7 +24,8 @@ const (
 	manifestVersion = '2'
 )
 
-// Manifest returns the bytes of a manifest of the closed segments, numbered from 1.
+// Manifest returns the bytes of a manifest that lists the closed segments, numbered from
+// 1.
 func Manifest(closed []Closed) []byte {
 	text := fmt.Appendf(nil, "%s%c\n", manifestKind, manifestVersion)
 	for i, c := range closed {
@@ -54,18 +55,20 @@ func ParseManifest(data []byte) ([]Closed, error) {
 	return list, nil
 }
 
-// Unnamed is the problem of a file with the name of a later segment that Argus did not begin.
+// Unnamed describes the problem with a file that has the name of a later segment but that
+// Argus did not begin.
 const Unnamed = "the manifest does not list the segment, and Argus did not begin it: Argus lists a segment there before it writes records to it. " +
 	"It is not part of the store; move the file away"
 
-// Begun reports whether Argus may have begun a file that has the name of the segment behind
-// the active one: it is the header, as far as a crash let it be written.
+// Begun reports whether Argus may have begun a file that has the name of the segment
+// after the active one: it contains the header, or as much of it as was written before a
+// crash.
 func Begun(file io.ReaderAt, size int64, number int) bool {
 	got := make([]byte, min(size, HeaderSize))
 	if _, err := file.ReadAt(got, 0); size > HeaderSize || err != nil && !errors.Is(err, io.EOF) {
 		return false
 	}
-	const known = 12 // the number of the first record is not known here
+	const known = 12 // the first record's number, which follows, is not known here
 	for i, b := range AppendHeader(nil, uint32(number), 0)[:min(known, len(got))] {
 		if got[i] != b && got[i] != 0 {
 			return false
@@ -84,7 +87,7 @@ type Commit struct {
 	Seq     uint64
 	Segment uint32
 	Offset  uint32
-	// Rewritings counts the amendments that were carried out.
+	// Rewritings is the number of amendments that were carried out.
 	Rewritings uint32
 }
 
@@ -98,9 +101,9 @@ func (c Commit) Slot() (data []byte, offset int64) {
 	return binary.LittleEndian.AppendUint32(b, checksum(b)), int64(c.Counter%2) * CommitSlot
 }
 
-// ParseCommit parses a commit file. It returns the newest whole slot and the numbers of the
-// torn ones. A slot of zeros was never written, and is torn only if the other one comes after
-// it. The error is argus.ErrDamaged if no slot is whole.
+// ParseCommit parses a commit file. It returns the newest whole slot and the numbers of
+// the torn ones. A slot of zeros was never written, and counts as torn only if the other
+// slot was written after it. The error is argus.ErrDamaged if no slot is whole.
 func ParseCommit(data []byte) (newest Commit, torn []int, err error) {
 	if len(data) != 2*CommitSlot {
 		return newest, nil, fmt.Errorf("%w: %d bytes, want %d", argus.ErrDamaged, len(data), 2*CommitSlot)

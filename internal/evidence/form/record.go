@@ -71,7 +71,7 @@ type Splitter struct {
 	body       []byte
 }
 
-// split sets the two parts of a record and does not change the record. Identities that
+// split sets the two parts of a record without changing the record. Identities that
 // follow from the two parts are in neither.
 func (p *Splitter) split(r *argus.Record) {
 	p.content = Content{}
@@ -171,9 +171,9 @@ func (c *Content) fields() (set int) {
 	return set
 }
 
-// decodeRecord makes a record of its two parts. The error is ErrNewer if this version must
-// understand its kind or a key and does not. A record of a kind that may be skipped has
-// only the kind.
+// decodeRecord makes a record from its two parts. The error is ErrNewer if this version
+// would have to understand its kind or a key but does not. For a kind that may be
+// skipped, the record has only the kind.
 func decodeRecord(statement, said []byte, hasher *argus.Hasher) (*argus.Record, error) {
 	if kind := kindOf(statement); kind >= argus.KindSkippable {
 		return &argus.Record{Kind: kind}, nil
@@ -213,7 +213,8 @@ func DecodeContent(said []byte, c *Content) error {
 	return err
 }
 
-// kindOf returns the kind in a statement, which is its first key, 0 if there is none.
+// kindOf returns the kind given in a statement under its first key, or 0 if there is
+// none.
 func kindOf(statement []byte) argus.Kind {
 	if len(statement) < 3 || statement[0]>>5 != 5 || statement[1] != 1 {
 		return 0
@@ -245,14 +246,14 @@ func decodePart(data []byte, into any) error {
 	if err := unknownKeys(reflect.TypeOf(into), tree); err != nil {
 		return err
 	}
-	// The first decoding ended at an unknown key: this one also reads the keys after it.
+	// The first decoding ended at an unknown key; this one also reads the keys after it.
 	if err := anyDecoding.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("%w: %w", argus.ErrDamaged, err)
 	}
 	return nil
 }
 
-// unknownKeys returns ErrNewer if a map has a key that is not in its type and must be
+// unknownKeys returns ErrNewer if a map has a key that its type lacks and that must be
 // understood.
 func unknownKeys(t reflect.Type, tree any) error {
 	for t.Kind() == reflect.Pointer {

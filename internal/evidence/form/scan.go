@@ -16,11 +16,11 @@ type Scanned struct {
 	Blocks []Ref
 	End    int64 // after the last whole batch
 	Stop   int64 // where reading ended
-	Err    error // why reading ended before the size or the table of blocks
+	Err    error // why reading ended before reaching size or the table of blocks
 }
 
 // Scan reads the headers of a segment's blocks up to size; if deep is set, it also checks
-// the blocks. It leaves out blocks after the last whole batch.
+// the blocks. It omits blocks after the last whole batch.
 func Scan(f io.ReaderAt, number int, size int64, deep bool) (scan Scanned) {
 	head := make([]byte, HeadSize)
 	if _, err := f.ReadAt(head[:min(HeaderSize, int(size))], 0); err != nil {

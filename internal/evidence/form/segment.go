@@ -16,7 +16,8 @@ const (
 	tableEntry   = 32
 )
 
-// The sizes in bytes of a segment's header, and of the trailer of its table of blocks.
+// The sizes in bytes of a segment's header, and of the trailer that ends its table of
+// blocks.
 const (
 	HeaderSize  = 32
 	TrailerSize = 16
@@ -55,8 +56,8 @@ func ParseHeader(b []byte) (segment uint32, first uint64, err error) {
 	return binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint64(b[12:]), nil
 }
 
-// AppendTable appends the table of blocks that closes a segment. offset is the place of
-// the table.
+// AppendTable appends the table of blocks that closes a segment. offset is where the
+// table begins.
 func AppendTable(b []byte, blocks []Ref, offset int64) []byte {
 	start := len(b)
 	for _, ref := range blocks {
@@ -73,8 +74,8 @@ func AppendTable(b []byte, blocks []Ref, offset int64) []byte {
 	return binary.LittleEndian.AppendUint32(b, checksum(b[start:]))
 }
 
-// ParseTrailer parses the last bytes of a closed segment of a size, and returns the offset
-// of the table of blocks.
+// ParseTrailer parses the last bytes of a closed segment of the given size, and returns
+// the offset of the table of blocks.
 func ParseTrailer(b []byte, size int64) (offset int64, err error) {
 	if len(b) != TrailerSize || binary.LittleEndian.Uint32(b) != tableMagic {
 		return 0, fmt.Errorf("%w: the segment does not end with a table of blocks", argus.ErrDamaged)
@@ -86,7 +87,7 @@ func ParseTrailer(b []byte, size int64) (offset int64, err error) {
 	return offset, nil
 }
 
-// ParseTable parses the table of blocks, trailer included.
+// ParseTable parses the table of blocks, including its trailer.
 func ParseTable(b []byte, segment uint32) ([]Ref, error) {
 	if len(b) < TrailerSize || (len(b)-TrailerSize)%tableEntry != 0 {
 		return nil, fmt.Errorf("%w: the table of blocks has an impossible length", argus.ErrDamaged)
@@ -129,10 +130,10 @@ func ReadTable(f io.ReaderAt, segment uint32, size int64) ([]Ref, error) {
 	return ParseTable(table, segment)
 }
 
-// otherVersion is the error for a file of a version that this Argus does not read.
+// otherVersion returns the error for a file whose version this Argus does not read.
 func otherVersion(what string, version, mine byte) error {
 	if version > mine {
-		return fmt.Errorf("%w: the %s is of version %q", argus.ErrNewer, what, version)
+		return fmt.Errorf("%w: the %s has version %q", argus.ErrNewer, what, version)
 	}
-	return fmt.Errorf("the %s is of version %q, but this Argus reads version %q", what, version, mine)
+	return fmt.Errorf("the %s has version %q, but this Argus reads version %q", what, version, mine)
 }

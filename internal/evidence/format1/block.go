@@ -75,14 +75,14 @@ func parseBlock(b []byte) (block, error) {
 	return h, nil
 }
 
-// newDecoder makes the process's only decompressor, at first use: it is large
-// and keeps nothing between calls.
+// newDecoder makes the process's only decompressor on first use: it is large, and keeps
+// no state between calls.
 var newDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxBlockBytes+1<<20))
 })
 
-// open checks and decompresses a payload, into a buffer that may be nil, and
-// returns the buffer and the records in it.
+// open checks a payload, decompresses it into a buffer that may be nil, and returns the
+// buffer and the records in it.
 func (b *block) open(dec *zstd.Decoder, payload, into []byte) (raw []byte, records [][]byte, err error) {
 	if checksum(payload) != b.crc {
 		return into, nil, fmt.Errorf("%w: the block does not match its checksum", argus.ErrDamaged)
@@ -91,7 +91,7 @@ func (b *block) open(dec *zstd.Decoder, payload, into []byte) (raw []byte, recor
 		return into, nil, fmt.Errorf("%w: decompress the block: %w", argus.ErrDamaged, err)
 	}
 	if len(raw) != int(b.raw) {
-		return raw, nil, fmt.Errorf("%w: the block decompresses to %d bytes and claims %d", argus.ErrDamaged, len(raw), b.raw)
+		return raw, nil, fmt.Errorf("%w: the block decompresses to %d bytes, but claims %d", argus.ErrDamaged, len(raw), b.raw)
 	}
 	records, err = split(raw, int(b.count))
 	return raw, records, err
@@ -111,7 +111,7 @@ func split(raw []byte, count int) ([][]byte, error) {
 		total += n
 	}
 	if total != uint64(len(raw)) {
-		return nil, fmt.Errorf("%w: the records of the block have %d bytes and claim %d", argus.ErrDamaged, len(raw), total)
+		return nil, fmt.Errorf("%w: the records of the block have %d bytes, but claim %d", argus.ErrDamaged, len(raw), total)
 	}
 	records := make([][]byte, count)
 	for i, n := range lengths {
@@ -137,8 +137,8 @@ func parseSegment(b []byte, number int, first uint64) error {
 	return nil
 }
 
-// appendTable writes the table of blocks at the end of a segment, which repeats
-// their headers.
+// appendTable writes the table of blocks that ends a segment; it repeats the blocks'
+// headers.
 func appendTable(b []byte, blocks []block, offset int64) []byte {
 	start := len(b)
 	for i := range blocks {

@@ -75,8 +75,8 @@ func putMessage(e *corecbor.Encoder, m *MessageForm) {
 	e.End()
 }
 
-// getRecord reads a record that putRecord wrote, its message into m. If it returns
-// false, the record must be read again, by decoding.
+// getRecord reads a record written by putRecord, with its message in m. If it returns
+// false, the record must be read again by general decoding.
 func getRecord(data []byte, r *Record, m *MessageForm) bool {
 	d := corecbor.NewDecoder(data)
 	for p := d.Map(); p.Next(); {

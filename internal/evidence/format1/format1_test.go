@@ -18,7 +18,8 @@ import (
 	"github.com/argus-evidence/argus/internal/corecbor/corecbortest"
 )
 
-// Two stores that format 1 left: the first one, and one with everything it could hold.
+// Two stores in format 1: the first one ever, and one with everything that the format
+// could hold.
 var stores = []string{"../../node/testdata/store-v1", "../../node/testdata/upgrade/store"}
 
 func openCopy(t testing.TB, from string) *Store {
@@ -43,7 +44,7 @@ func openCopy(t testing.TB, from string) *Store {
 	return s
 }
 
-// Each record decodes and encodes to the same bytes, each identity follows
+// Each record, decoded and encoded again, gives the same bytes; each identity follows
 // from its message, and the text of each seal from the records.
 func TestStoresOfFormat1(t *testing.T) {
 	for i, store := range stores {
@@ -98,7 +99,7 @@ func TestStoresOfFormat1(t *testing.T) {
 		if i == 1 && (apart != 1 || len(kinds) != 7) {
 			t.Errorf("%d clocks apart, kinds %v", apart, kinds)
 		}
-		// From the middle on, too.
+		// Reading can also begin in the middle.
 		for raw, err := range s.Records(t.Context(), 100) {
 			if err != nil || raw.Seq != 100 {
 				t.Errorf("record %d, want 100: %v", raw.Seq, err)
@@ -108,7 +109,7 @@ func TestStoresOfFormat1(t *testing.T) {
 	}
 }
 
-// A record with a key unknown to format 1 must not lose it silently.
+// A key unknown to format 1 must not be lost silently.
 func TestDecodeRefusesUnknownKeys(t *testing.T) {
 	for _, r := range []any{
 		map[int]any{1: 7, 10: map[int]any{1: "x", 2: 1}, 11: "y"},
@@ -126,7 +127,7 @@ func TestDecodeRefusesUnknownKeys(t *testing.T) {
 	}
 }
 
-// A batch that was never acknowledged counts if it is whole, as for a writer of
+// A batch that was never acknowledged counts if it is whole, as it did for a writer of
 // format 1; half a batch does not.
 func TestTailBehindTheAcknowledged(t *testing.T) {
 	for _, cut := range []int64{0, 1} {
@@ -265,7 +266,8 @@ func sameDecoding(t interface {
 	}
 }
 
-// FuzzDecode: a record is decoded or damaged; a decoded one can be written.
+// FuzzDecode checks that any data is decoded or reported as damaged, and that a decoded
+// record can be written.
 func FuzzDecode(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -283,7 +285,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, err := Decode(once)
 		if err != nil {
-			t.Fatalf("%x was decoded, %x was written of it: %v", data, once, err)
+			t.Fatalf("%x was decoded, and then written as %x: %v", data, once, err)
 		}
 		if twice, err := Append(nil, again); err != nil || !bytes.Equal(once, twice) {
 			t.Fatalf("written as %x and then as %x, %v", once, twice, err)
@@ -294,7 +296,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzBlock: a block is opened or damaged, within its bounds.
+// FuzzBlock checks that a block is opened or reported as damaged, within its bounds.
 func FuzzBlock(f *testing.F) {
 	s := openCopy(f, stores[1])
 	for _, b := range s.blocks {
@@ -330,7 +332,7 @@ func FuzzBlock(f *testing.F) {
 	})
 }
 
-// FuzzTexts: the small files are read or damaged.
+// FuzzTexts checks that the small files are read or reported as damaged.
 func FuzzTexts(f *testing.F) {
 	for _, name := range []string{manifestName, commitName, "deliveries/D-0001.seal"} {
 		for _, store := range stores {

@@ -7,8 +7,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// longID is the length in bytes from which a service's own id identifies a message
-// without the second of its sending.
+// longID is the length in bytes from which a service's own id is enough to identify a
+// message, without the second in which it was sent.
 const longID = 16
 
 // A Hasher computes the identities of format 1. It reuses its buffer, so each
@@ -80,7 +80,7 @@ func (h *Hasher) str(s string) {
 
 func (h *Hasher) num(n uint64) { h.buf = binary.AppendUvarint(h.buf, n) }
 
-// second is the second of a moment, rounded down.
+// second returns the second of a moment, rounded down.
 func second(micros int64) int64 {
 	s := micros / 1e6
 	if micros%1e6 < 0 {

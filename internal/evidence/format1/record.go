@@ -24,7 +24,7 @@ const (
 	Stated
 )
 
-// Record is a record of format 1, under its keys.
+// Record is a record of format 1, with its keys.
 type Record struct {
 	Kind    Kind     `cbor:"1,keyasint"`
 	ID      argus.ID `cbor:"2,keyasint,omitzero"`
@@ -172,11 +172,10 @@ func Append(b []byte, r *Record) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// Decode reads a record. The error is ErrDamaged if the data are not a record.
+// Decode reads a record. The error is ErrDamaged if the data is not a record.
 func Decode(data []byte) (*Record, error) { return new(Decoder).Decode(data) }
 
-// A Decoder reads records one after the other. Each result is valid until the
-// next one.
+// A Decoder reads records one after another. Each result is valid until the next call.
 type Decoder struct {
 	record  Record
 	message MessageForm

@@ -47,7 +47,7 @@ type Seal struct {
 
 const sealHead = "argus-seal/v1\n"
 
-// openSeal reads a seal that one of the keys has signed.
+// openSeal reads a seal that must be signed by one of the keys.
 func openSeal(file []byte, keys note.Verifiers) (*Seal, error) {
 	n, err := note.Open(file, keys)
 	if err != nil {
@@ -67,7 +67,7 @@ func openSeal(file []byte, keys note.Verifiers) (*Seal, error) {
 	return seal, nil
 }
 
-// treeLevel is the level of the hashes that a tree file keeps.
+// treeLevel is the tree level whose hashes a tree file keeps.
 const treeLevel = 8
 
 var trees = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
@@ -75,7 +75,7 @@ var trees = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
 // tree is a Merkle tree (RFC 6962) that grows.
 type tree struct {
 	leaves *compact.Range
-	nodes  []byte // hashes of treeLevel, in order
+	nodes  []byte // the hashes at treeLevel, in order
 }
 
 func newTree() *tree { return &tree{leaves: trees.NewEmptyRange(0)} }
@@ -97,7 +97,7 @@ func (t *tree) root() (h argus.Hash, err error) {
 	return h, err
 }
 
-// Account gathers the content of a delivery's seal from its records.
+// Account gathers the content of a delivery's seal from the delivery's records.
 type Account struct {
 	seal      Seal
 	tree      *tree
@@ -105,7 +105,7 @@ type Account struct {
 	readers   [256]bool // those with findings, by their place from 1
 }
 
-// NewAccount is the account of a delivery without records.
+// NewAccount returns the account of a delivery without records.
 func NewAccount(d argus.DeliveryNumber) *Account {
 	return &Account{seal: Seal{Delivery: d}, tree: newTree(), originals: newTree()}
 }
@@ -159,13 +159,14 @@ func (a *Account) sent(t TimeForm) {
 	}
 }
 
-// Root is the Merkle tree hash over the records so far.
+// Root returns the Merkle tree hash over the records so far.
 func (a *Account) Root() (argus.Hash, error) { return a.tree.root() }
 
-// Counts is the counts so far.
+// Counts returns the counts so far.
 func (a *Account) Counts() Counts { return a.seal.Counts }
 
-// sealed returns an error unless a seal is, word for word, that of the records.
+// sealed returns an error unless the seal is, word for word, the one that follows from
+// the records.
 func (a *Account) sealed(seal *Seal) error {
 	want := a.seal
 	var err error
@@ -181,7 +182,7 @@ func (a *Account) sealed(seal *Seal) error {
 		}
 	}
 	if seal.ReadBy == nil {
-		want.ReadBy = nil // an older seal, which does not have it
+		want.ReadBy = nil // an older seal does not have this field
 	}
 	want.Store, want.Sealed, want.Incomplete = seal.Store, seal.Sealed, seal.Incomplete
 	body, err := json.MarshalIndent(&want, "", "  ")

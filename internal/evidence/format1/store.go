@@ -1,10 +1,7 @@
-// Package format1 reads the evidence of stores of format 1 and checks it, for
-// their upgrade.
-//
-// It holds that format's types, identities and seals, separate
-// from those of today, so that these may change. It changes nothing in a store,
-// and keeps other processes out while it is open. docs/format/format-1.md
-// describes the files to the byte.
+// Package format1 reads the evidence of stores of format 1 and checks it, for their
+// upgrade. It holds that format's types, identities and seals, separate from today's, so
+// that today's may change. It changes nothing in a store, and keeps other processes out
+// while the store is open. docs/format/format-1.md describes the files to the byte.
 package format1
 
 import (
@@ -83,7 +80,7 @@ type Store struct {
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
-// damage is the error about a place in a file of the store.
+// damage returns the error for a place in a file of the store.
 func damage(file string, at int64, err error) error {
 	if !errors.Is(err, argus.ErrDamaged) {
 		err = fmt.Errorf("%w: %w", argus.ErrDamaged, err)
@@ -91,9 +88,9 @@ func damage(file string, at int64, err error) error {
 	return fmt.Errorf("%s at offset %d: %w", file, at, err)
 }
 
-// Open opens the evidence of a store and keeps other processes out; if one has it open,
-// the error is ErrLocked. It reads the headers of all blocks, and the seals, which one
-// of the keys must have signed. The error is ErrDamaged if anything has changed.
+// Open opens the evidence of a store and keeps other processes out; if one has the store
+// open, the error is ErrLocked. It reads the headers of all blocks, and the seals, which
+// must all be signed by one of the keys. The error is ErrDamaged if anything has changed.
 func Open(dir string, keys note.Verifiers) (_ *Store, err error) {
 	s := &Store{dir: dir, deliveries: map[argus.DeliveryNumber]*Delivery{}, cache: blockCache{limit: 64 << 20, items: map[int]*list.Element{}}}
 	defer func() {
@@ -104,14 +101,14 @@ func Open(dir string, keys note.Verifiers) (_ *Store, err error) {
 	if s.dec, err = newDecoder(); err != nil {
 		return nil, err
 	}
-	// A process that reads, and records its reads, holds the second lock.
+	// A process that reads and records its reads holds the second lock.
 	for _, name := range []string{"evidence/lock", "index/lock"} {
 		info, err := os.Stat(s.path(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait
-			return nil, damage(name, 0, errors.New("a lock is an empty file"))
+		if err == nil && !info.Mode().IsRegular() { // opening a pipe would block
+			return nil, damage(name, 0, errors.New("a lock must be an empty file"))
 		}
 		lock := flock.New(s.path(name))
 		held, err := lock.TryLock()
@@ -141,7 +138,7 @@ func (s *Store) Close() error {
 	return err
 }
 
-// Last is the number of the last record.
+// Last returns the number of the last record.
 func (s *Store) Last() uint64 { return s.last }
 
 // Deliveries returns the deliveries in the order of their numbers.
@@ -183,12 +180,12 @@ func (s *Store) load() error {
 		return err
 	}
 	if s.last < promised {
-		return damage(segmentName(active), offset, fmt.Errorf("records up to %d were acknowledged, and there are %d", promised, s.last))
+		return damage(segmentName(active), offset, fmt.Errorf("records up to %d were acknowledged, but there are only %d", promised, s.last))
 	}
 	return nil
 }
 
-// missing is the error for a file that every store has.
+// missing returns the error for a file that every store must have.
 func (s *Store) missing(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s is missing", argus.ErrDamaged, name)
@@ -218,7 +215,7 @@ func parseCommit(data []byte) (seq uint64, segment int, offset int64, err error)
 		}
 	}
 	if zero && newest > 1 {
-		return 0, 0, 0, fmt.Errorf("%w: a slot is empty that was written", argus.ErrDamaged)
+		return 0, 0, 0, fmt.Errorf("%w: a slot that was written is empty", argus.ErrDamaged)
 	}
 	return seq, segment, offset, nil
 }
@@ -242,9 +239,9 @@ func parseManifest(data []byte) (sizes []int64, err error) {
 	return sizes, nil
 }
 
-// loadSegment reads the headers of a segment's blocks. A closed segment has size
-// bytes; of the active one, those up to acknowledged must be there, and whole
-// batches after them count too, as they do for a writer.
+// loadSegment reads the headers of a segment's blocks. A closed segment has size bytes.
+// The active one must have at least acknowledged bytes; whole batches after them count
+// too, as they do for a writer.
 func (s *Store) loadSegment(number int, size, acknowledged int64) error {
 	name := segmentName(number)
 	f, err := os.Open(s.path(name))
@@ -257,10 +254,10 @@ func (s *Store) loadSegment(number int, size, acknowledged int64) error {
 		return err
 	}
 	if size >= 0 && info.Size() != size {
-		return damage(name, min(size, info.Size()), fmt.Errorf("the segment has %d bytes, the manifest says %d", info.Size(), size))
+		return damage(name, min(size, info.Size()), fmt.Errorf("the segment has %d bytes, but the manifest says %d", info.Size(), size))
 	}
 	if info.Size() < acknowledged {
-		return damage(name, info.Size(), fmt.Errorf("the segment ends here, but was acknowledged up to offset %d", acknowledged))
+		return damage(name, info.Size(), fmt.Errorf("the segment ends here, but it was acknowledged up to offset %d", acknowledged))
 	}
 	head := make([]byte, blockHeader)
 	n, err := f.ReadAt(head[:segmentHeader], 0)
@@ -293,7 +290,7 @@ func (s *Store) loadSegment(number int, size, acknowledged int64) error {
 		}
 	}
 	if size >= 0 && whole != len(s.blocks) || wholeAt < acknowledged {
-		return damage(name, wholeAt, errors.New("a batch begins here and does not end"))
+		return damage(name, wholeAt, errors.New("a batch begins here but does not end"))
 	}
 	s.blocks = s.blocks[:whole]
 	if size >= 0 {
@@ -411,7 +408,7 @@ func (s *Store) CheckSealed(d *Delivery, a *Account) error {
 	return nil
 }
 
-// OpenOriginal opens a received file. It does not check its bytes.
+// OpenOriginal opens a received file. It does not check the file's bytes.
 func (s *Store) OpenOriginal(h argus.Hash) (*os.File, error) {
 	name := OriginalName(h)
 	info, err := os.Lstat(s.path(name))
@@ -466,7 +463,7 @@ func (s *Store) Records(ctx context.Context, seq uint64) iter.Seq2[Raw, error] {
 func (s *Store) Get(seq uint64) (*Record, error) {
 	i := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].first+uint64(s.blocks[i].count) > seq })
 	if seq == 0 || i == len(s.blocks) {
-		return nil, fmt.Errorf("read record %d: %w: there is none", seq, argus.ErrDamaged)
+		return nil, fmt.Errorf("read record %d: %w: there is no such record", seq, argus.ErrDamaged)
 	}
 	b := &s.blocks[i]
 	records := s.cache.get(i)
@@ -492,7 +489,7 @@ func (s *Store) Get(seq uint64) (*Record, error) {
 // blockCache keeps the most recently used blocks, decompressed, up to a limit.
 type blockCache struct {
 	limit, size int
-	items       map[int]*list.Element // by place
+	items       map[int]*list.Element // keyed by the block's place
 	order       list.List             // most recently used first
 }
 

@@ -27,7 +27,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// FuzzOpen checks that every accepted text is the one that its parts make.
+// FuzzOpen checks that every accepted text is the one that End makes from its parts.
 func FuzzOpen(f *testing.F) {
 	f.Add(End([]byte("k2\na\n")))
 	f.Add([]byte("k2\nsha256 "))
@@ -38,7 +38,7 @@ func FuzzOpen(f *testing.F) {
 				continue
 			}
 			if again := End([]byte("k" + string([]byte{version}) + "\n" + lines)); !bytes.Equal(again, text) {
-				t.Fatalf("%q is taken for %q", text, again)
+				t.Fatalf("%q is read as %q", text, again)
 			}
 		}
 	})

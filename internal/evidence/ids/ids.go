@@ -3,9 +3,9 @@
 //
 // Entries gather in memory and are written as runs; eight runs of one level are merged
 // into one of the next, so n records are in about 7·log8(n/limit) runs. Memory holds the
-// newest entries, and about 10 bits of filter and half a bit of fences for each entry. The
-// caller adds the entries of records in order, and adds them again if files are missing or
-// damaged. docs/format/segment.md has the files to the byte.
+// newest entries, and for each entry about 10 bits of filter and half a bit of fences.
+// The caller adds the entries of records in order, and adds them again if files are
+// missing or damaged. docs/format/segment.md describes the files to the byte.
 package ids
 
 import (
@@ -24,12 +24,12 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/hashed"
 )
 
-// Set is the entries of all records up to one, in a folder. Only one goroutine may add,
-// amend and close; any number may look up.
+// Set holds the entries of all records up to some record, in a folder. Only one goroutine
+// may add, amend and close; any number may look up.
 type Set struct {
 	disk durable.Disk
 	dir  string
-	// limit is how many entries gather in memory before they are written.
+	// limit is the number of entries that gather in memory before they are written.
 	limit int
 
 	mu      sync.RWMutex // guards runs, memory, older, closed
@@ -39,7 +39,7 @@ type Set struct {
 	covered uint64 // the runs cover the records up to here
 	next    uint64 // number of the next run file
 	done    chan struct{}
-	failed  error // of the background goroutine
+	failed  error // the error of the background goroutine
 	closed  bool
 }
 
@@ -92,15 +92,15 @@ func (t *Table) Find(dst []Entry, id argus.ID) []Entry {
 
 const mergeFactor = 8
 
-// New returns an empty set for a folder. limit is how many entries gather in memory before
-// they are written.
+// New returns an empty set for a folder. limit is the number of entries that gather in
+// memory before they are written.
 func New(d durable.Disk, dir string, limit int) *Set {
 	return &Set{disk: d, dir: dir, limit: limit, memory: NewTable(0), next: 1}
 }
 
 // Open opens the set in a folder. If it fails, it also returns as much of the set as can
-// be read, and the caller adds the records after [Set.Covered]. The error is
-// argus.ErrDamaged, [ErrOther], or one of the disk.
+// be read, and the caller must add the records after [Set.Covered]. The error is
+// argus.ErrDamaged, [ErrOther], or an error from the disk.
 func Open(d durable.Disk, dir string, limit int) (*Set, error) {
 	x := New(d, dir, limit)
 	names, err := x.readManifest()
@@ -122,13 +122,13 @@ func Open(d durable.Disk, dir string, limit int) (*Set, error) {
 	return x, nil
 }
 
-// Covered is the last record that the files cover.
+// Covered returns the number of the last record that the files cover.
 func (x *Set) Covered() uint64 { return x.covered }
 
-// Last is the last record that was added.
+// Last returns the number of the last record that was added.
 func (x *Set) Last() uint64 { return x.memory.last }
 
-// Clean removes the files that the manifest does not name, after a crash or damage. It
+// Clean removes the files that the manifest does not list, after a crash or damage. It
 // must run before the first Add.
 func (x *Set) Clean() error {
 	entries, err := x.disk.ReadDir(x.dir)
@@ -207,8 +207,8 @@ func (x *Set) writeManifest(runs []*run) error {
 	return nil
 }
 
-// Has reports whether a file of a name belongs in the folder. If the manifest cannot be
-// read, any file may belong there.
+// Has reports whether a file with the given name belongs in the folder. If the manifest
+// cannot be read, any file may belong there.
 func (x *Set) Has(name string) bool {
 	names, err := x.readManifest() // a writer may have changed it since Open
 	return err != nil || name == manifestName || slices.Contains(names, name) ||
@@ -230,7 +230,7 @@ func (x *Set) Check(each func(Entry)) (file string, err error) {
 }
 
 // Find returns the entries of an id in the order of their records. The error is
-// [ErrClosed], argus.ErrDamaged, or one of the disk.
+// [ErrClosed], argus.ErrDamaged, or an error from the disk.
 func (x *Set) Find(id argus.ID) ([]Entry, error) {
 	l := x.Look([]argus.ID{id})
 	defer l.End()
@@ -243,10 +243,10 @@ type Lookup struct {
 	set  *Set
 	of   []argus.ID
 	runs []*run
-	// older and memory are the tables that are not in the runs yet.
+	// older and memory are the tables whose entries are not in the runs yet.
 	older, memory *Table
-	may           []uint64 // by run, a bit each of the first 64
-	gone          bool     // the ids were closed before it began
+	may           []uint64 // for each of the first 64 runs, one bit in each element
+	gone          bool     // the ids were closed before the lookup began
 }
 
 // hold returns a lookup whose runs stay open until it ends.
@@ -263,7 +263,7 @@ func (x *Set) hold() *Lookup {
 }
 
 // Look begins a lookup, which the caller must end. It asks the filter of one run after
-// another for all ids: each answer waits for memory, and several can wait at once.
+// another for all ids: each answer has to wait for memory, and several can wait at once.
 func (x *Set) Look(of []argus.ID) *Lookup {
 	l := x.hold()
 	l.of, l.may = of, make([]uint64, len(of))
@@ -305,7 +305,7 @@ func (l *Lookup) Find(i int) ([]Entry, error) {
 	return found, nil
 }
 
-// Between returns up to limit different ids in [from, to]. The errors are those of Find.
+// Between returns up to limit distinct ids in [from, to]. Its errors are those of Find.
 func (x *Set) Between(from, to argus.ID, limit int) ([]argus.ID, error) {
 	l := x.hold()
 	defer l.End()
@@ -345,8 +345,8 @@ func (x *Set) Between(from, to argus.ID, limit int) ([]argus.ID, error) {
 	return found[:min(limit, len(found))], nil
 }
 
-// Add adds the entries of committed records, and the number of the last record, which may
-// have none. It does not keep the slice.
+// Add adds the entries of committed records, and notes the number of the last record,
+// which may have no entry. It does not keep the slice.
 func (x *Set) Add(entries []Entry, last uint64) error {
 	x.mu.Lock()
 	for _, e := range entries {
@@ -361,7 +361,8 @@ func (x *Set) Add(entries []Entry, last uint64) error {
 	return x.spill()
 }
 
-// spill writes the memory in the background, after the previous spill has ended.
+// spill writes the entries in memory in the background, after the previous spill has
+// ended.
 func (x *Set) spill() error {
 	if err := x.wait(); err != nil {
 		return err
@@ -381,7 +382,7 @@ func (x *Set) spill() error {
 	return nil
 }
 
-// wait waits for the background and returns its error.
+// wait waits for the background goroutine and returns its error.
 func (x *Set) wait() error {
 	if x.done != nil {
 		<-x.done
@@ -408,7 +409,7 @@ func (x *Set) writeOlder() error {
 	return x.merge()
 }
 
-// merge joins the newest runs while enough of them have one level.
+// merge joins the newest runs for as long as enough of them have the same level.
 func (x *Set) merge() error {
 	for {
 		n := len(x.runs)
@@ -494,7 +495,7 @@ func (x *Set) Amend(changed map[uint64]bool, entries []Entry) error {
 	return x.replace(runs, old)
 }
 
-// replace makes runs the current runs, durably, and drops old ones.
+// replace durably makes runs the current runs, and drops the old ones.
 func (x *Set) replace(runs, drop []*run) error {
 	if err := x.writeManifest(runs); err != nil {
 		return err

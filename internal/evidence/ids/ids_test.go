@@ -17,8 +17,8 @@ import (
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
-// docs/format/segment.md has the first bytes of a run and a manifest, and the size of a
-// page.
+// docs/format/segment.md states the first bytes of a run and of a manifest, and the size
+// of a page.
 func TestDocument(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/format/segment.md")
 	if err != nil {
@@ -66,7 +66,7 @@ func FuzzIDs(f *testing.F) {
 }
 
 // BenchmarkIDs adds entries like an ingest of new messages: it looks up each id first.
-// $ARGUS_BENCH_IDS sets the number, default 500,000.
+// $ARGUS_BENCH_IDS sets the number of entries (default 500,000).
 func BenchmarkIDs(b *testing.B) {
 	count := 500_000
 	if text := os.Getenv("ARGUS_BENCH_IDS"); text != "" {

@@ -31,8 +31,8 @@ type Entry struct {
 	Met bool
 }
 
-// Of yields the entries of a record: none, or one for its message, and one for its own id
-// if that is different.
+// Of yields the entries of a record: none, or one for its message and another for its own
+// id if that is different.
 func Of(r *argus.Record) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		sighting := r.Kind == argus.KindSighting
@@ -52,8 +52,8 @@ func compareEntries(a, b Entry) int {
 	return cmp.Compare(a.Seq, b.Seq)
 }
 
-// A run is an immutable file of entries in order, with a filter that rules out most absent
-// ids. docs/format/segment.md has the form.
+// A run is an immutable file of entries in order, with a filter that rules out most
+// absent ids. docs/format/segment.md describes the format.
 type run struct {
 	name   string
 	f      durable.File
@@ -66,8 +66,8 @@ type run struct {
 	filter []uint64
 }
 
-// hold begins another use of the file. The caller must use the file itself, or hold the
-// lock under which it is released.
+// hold begins another use of the file. The caller must itself be using the file, or hold
+// the lock under which the file is released.
 func (r *run) hold() { r.users.Add(1) }
 
 func (r *run) release() error {
@@ -97,15 +97,15 @@ const (
 
 func prefixOf(id argus.ID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
 
-// filterBlock returns the words of the filter for an id and its bits in them: six of nine
-// bits each; the upper three select the word. Identities are hashes, so their own bits
-// serve.
+// filterBlock returns the words of the filter for an id, and the positions of the id's
+// bits in them: six positions of nine bits each, whose upper three select the word.
+// Identities are already hashes, so their own bits can be used.
 func filterBlock(filter []uint64, id *argus.ID) (words *[filterWords]uint64, places uint64) {
 	block, _ := bits.Mul64(prefixOf(*id), uint64(len(filter)/filterWords))
 	return (*[filterWords]uint64)(filter[block*filterWords:]), binary.BigEndian.Uint64(id[8:])
 }
 
-// newFilter is an empty filter for a number of entries.
+// newFilter returns an empty filter for the given number of entries.
 func newFilter(count uint64) []uint64 {
 	return make([]uint64, max(1, (count*filterBits+511)/512)*filterWords)
 }
@@ -118,8 +118,9 @@ func addToFilter(filter []uint64, id argus.ID) {
 	}
 }
 
-// mayHave sets a bit for each id that the run may have. A filter is larger than the caches
-// of a processor. Without a branch, several ids wait for memory at once.
+// mayHave sets a bit for each id that the run may have. A filter is larger than a
+// processor's caches. Because there is no branch, several ids can wait for memory at
+// once.
 func (r *run) mayHave(of []argus.ID, may []uint64, bit int) {
 	for i := range of {
 		words, h := filterBlock(r.filter, &of[i])
@@ -200,7 +201,7 @@ func writeRun(d durable.Disk, dir string, number uint64, level int, first, last 
 	if err := f.Sync(); err != nil {
 		return nil, err
 	}
-	open = false // Windows renames no open file
+	open = false // Windows cannot rename an open file
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
@@ -268,7 +269,7 @@ func (w *pageWriter) flush() error {
 	return err
 }
 
-// openRun reads all of a run except its pages, which have their own checksums.
+// openRun reads everything in a run except its pages, which have their own checksums.
 func openRun(d durable.Disk, dir, name string) (_ *run, err error) {
 	f, err := d.OpenFile(filepath.Join(dir, name), os.O_RDONLY, 0)
 	if err != nil {
@@ -373,13 +374,13 @@ func (r *run) between(from, to argus.ID) iter.Seq2[Entry, error] {
 	}
 }
 
-// check yields every entry, and an error if the run would not find one of them because of
-// its order, the beginnings of the pages, or the filter.
+// check yields every entry, and an error if the run would fail to find one of them
+// because of its order, the beginnings of the pages, or the filter.
 func (r *run) check() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		damaged := func(what string) { yield(Entry{}, fmt.Errorf("read ids %s: %w: %s", r.name, argus.ErrDamaged, what)) }
 		if len(r.filter) != len(newFilter(min(r.count, uint64(len(r.fences))*pageEntries))) {
-			damaged("the filter does not have the size for the entries")
+			damaged("the filter does not have the right size for the entries")
 			return
 		}
 		filter := make([]uint64, len(r.filter))

@@ -1,8 +1,6 @@
 // Package sealing makes the seal of a delivery from its records, and writes and reads the
-// text of a seal.
-//
-// The writer seals a draft; the verifier makes the same draft again from the stored
-// records. docs/format/seal.md has the form.
+// text of a seal. The writer seals a draft; the verifier makes the same draft again from
+// the stored records. docs/format/seal.md describes the format.
 package sealing
 
 import (
@@ -16,8 +14,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Run is the number of records under each hash of a tree file, so that a changed record
-// can be found without keeping a hash of each.
+// Run is the number of records under each hash of a tree file. With it, a changed record
+// can be narrowed down without keeping a hash of every record.
 const (
 	Run       = 1 << treeLevel
 	treeLevel = 8
@@ -25,16 +23,16 @@ const (
 
 // Draft gathers the fields of a seal.
 type Draft struct {
-	// Seal is the seal so far: Records is always right, the other fields after
-	// [Draft.Close].
+	// Seal is the seal so far: Records is always right, and the other fields are right
+	// after [Draft.Close].
 	Seal argus.Seal
 	// Nodes are the hashes of the tree file: one for each full [Run] of records, in order.
 	Nodes []byte
 
 	tree      *compact.Range
 	originals *compact.Range
-	readers   [256]bool     // those that found something, by their place from 1
-	roots     [2]argus.Hash // over the first record, and over the first two
+	readers   [256]bool     // those that found something, indexed by their place, from 1
+	roots     [2]argus.Hash // the roots over the first record, and over the first two
 }
 
 // Begun is the opening of a delivery.
@@ -75,7 +73,7 @@ func (d *Draft) Add(r *argus.Record, leaf, statement argus.Hash) error {
 		s.Opening = *r.Opening
 	case argus.KindOriginal, argus.KindDerived:
 		s.Originals++
-		own := statement // so that the parameter stays off the heap
+		own := statement // a copy, so that the parameter stays off the heap
 		if err := d.originals.Append(rfc6962.DefaultHasher.HashLeaf(own[:]), nil); err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/evidencetest"
 )
 
-// root computes the Merkle tree hash of leaves by its definition in RFC 6962, section 2.1.
+// root computes the Merkle tree hash of leaves as defined in RFC 6962, section 2.1.
 func root(leaves [][]byte) []byte {
 	if len(leaves) == 1 {
 		return leaves[0]
@@ -64,8 +64,8 @@ func TestDraft(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that the seal of every accepted text has a text that is accepted as the
-// same seal.
+// FuzzParse checks that every accepted text gives a seal whose own text is accepted as
+// the same seal.
 func FuzzParse(f *testing.F) {
 	text, err := Text(&argus.Seal{Delivery: 1, Root: argus.Hash{1}, Records: 3})
 	if err != nil {
@@ -92,8 +92,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A tree made of the hashes over full runs and the rest of the leaves, and one that was
-// written and read, are those of the draft.
+// A tree made from the hashes over full runs and the remaining leaves, and one that was
+// written and read, both equal the draft's tree.
 func TestTree(t *testing.T) {
 	d := New(7)
 	var leaves [][]byte

@@ -13,15 +13,15 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Tree is the Merkle tree over the first leaves of a delivery. It keeps the hashes of the
-// largest full subtrees only: the root follows from them, and leaves can be added.
+// Tree is the Merkle tree over the first leaves of a delivery. It keeps only the hashes
+// of the largest full subtrees: they are enough to compute the root and to add leaves.
 type Tree struct {
 	Delivery argus.DeliveryNumber
 
 	tree *compact.Range
 }
 
-// Tree is the tree so far. It changes with the draft.
+// Tree returns the tree so far. It changes with the draft.
 func (d *Draft) Tree() *Tree { return &Tree{d.Seal.Delivery, d.tree} }
 
 // NewTree returns the tree over full runs of leaves, from the first one on. nodes has the
@@ -67,20 +67,21 @@ func (t *Tree) String() string {
 	return fmt.Sprintf("%s %d %x", t.Delivery, t.Leaves(), bytes.Join(t.tree.Hashes(), nil))
 }
 
-// Leaves is the number of leaves.
+// Leaves returns the number of leaves.
 func (t *Tree) Leaves() uint64 { return t.tree.End() }
 
 // Add adds the next leaf.
 func (t *Tree) Add(leaf argus.Hash) error { return t.tree.Append(leaf[:], nil) }
 
-// Root is the Merkle tree hash of RFC 6962, section 2.1. There must be a leaf.
+// Root returns the Merkle tree hash of RFC 6962, section 2.1. The tree must have at least
+// one leaf.
 func (t *Tree) Root() (root argus.Hash, err error) {
 	hash, err := t.tree.GetRootHash(nil)
 	copy(root[:], hash)
 	return root, err
 }
 
-// Equal reports whether both have the same leaves.
+// Equal reports whether both trees have the same leaves.
 func (t *Tree) Equal(other *Tree) bool {
 	return t.Delivery == other.Delivery && t.tree.Equal(other.tree)
 }

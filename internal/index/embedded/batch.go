@@ -50,22 +50,23 @@ func splitConversationKey(key []byte) (service, conversation []byte) {
 type batch struct {
 	analyzer query.Analyzer
 	same     same.Hasher
-	// terms holds all terms; for each, the document that had it last, from 1, and
-	// the number of documents that have it.
+	// terms holds all terms, each with the last document that had it (from 1) and the
+	// number of documents that have it.
 	terms table
 
-	// groups caches the terms and the column value that the accounts, conversation or
-	// state of a message give: many messages share few of them.
+	// groups caches the terms and the column value that follow from the accounts,
+	// conversation or state of a message: there are few distinct ones, shared by many
+	// messages.
 	groups  table
-	group   []termGroup // by number in groups
+	group   []termGroup // indexed by the number in groups
 	grouped []uint32    // the terms of all groups
 
 	conversations, senders, receivers, langs table
 
 	docs []batchDoc
-	// asOf has for each group of copies the record with which it began.
+	// asOf has, for each group of copies, the record with which the group began.
 	asOf []uint64
-	// all holds for each document its words in order, then its field terms.
+	// all holds, for each document, its words in order and then its field terms.
 	all  []uint32
 	late []lateFacts
 	// size estimates the memory in use, in bytes.
@@ -79,7 +80,7 @@ type batch struct {
 type batchDoc struct {
 	time, sequence, seq, id              uint64
 	group                                uint32 // from 1; 0 if only one copy of the message is known
-	version                              uint32 // numbered in the group
+	version                              uint32 // numbered within the group
 	quality                              uint8
 	same                                 contentSum
 	conversation, sender, receiver, lang uint32
@@ -248,9 +249,9 @@ func appendColumnValue(value []byte, a *query.Analyzer, d *query.Doc, field quer
 	return value
 }
 
-// eachFieldTerm passes each term of a field, as the index has it, to each. A message
-// has no term for being one; other records have the term of their type. It uses value
-// as a buffer and returns it.
+// eachFieldTerm passes each term of a field, in the form used in the index, to each. A
+// message has no term for its type; other records have one. It uses value as a buffer and
+// returns it.
 func eachFieldTerm(value []byte, a *query.Analyzer, d *query.Doc, field query.FieldName, each func(term []byte)) []byte {
 	a.Terms(d, field, func(term []byte) bool {
 		if field == query.Is && string(term) == argus.MessageWord {
@@ -285,10 +286,10 @@ func (t *table) sorted() (list sortedWriter, ordinals []uint32) {
 	return list, ordinals
 }
 
-// order returns the numbers in the order of their strings.
+// order returns the numbers, ordered by their strings.
 func (t *table) order() []uint32 {
 	type head struct {
-		first  uint64 // the first 8 bytes, big endian
+		first  uint64 // the string's first 8 bytes, big endian
 		number uint32
 	}
 	heads := make([]head, t.len())
@@ -340,7 +341,7 @@ func (b *batch) content() *content {
 	}
 }
 
-// groupsOf returns the groups, with documents numbered by their places.
+// groupsOf returns the groups, with documents identified by their places.
 func (b *batch) groupsOf() []group {
 	groups := make([]group, len(b.asOf))
 	for i := range groups {
@@ -355,8 +356,8 @@ func (b *batch) groupsOf() []group {
 	return groups
 }
 
-// appendReceiver appends the value of the column of receivers: the only receiver
-// after a letter, or the mark of several; nothing if there is none.
+// appendReceiver appends the value for the column of receivers: a letter followed by the
+// only receiver, or the mark for several; nothing if there is none.
 func appendReceiver(value []byte, to []string) []byte {
 	one := ""
 	for _, account := range to {

@@ -6,7 +6,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// After Begin the index is durably empty and then holds the records added to it; a
+// After Begin, the index is durably empty, and then holds only the records added to it; a
 // merge in progress brings nothing back.
 func TestBegin(t *testing.T) {
 	records := sample(400)

@@ -17,9 +17,10 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A corpus generates messages of 11 words and 60 bytes, distributed as in real text: few words
-// often and many rarely (Zipf), 70,000 accounts, 120,000 conversations, five
-// years, almost in order of time. The same seed gives the same messages.
+// A corpus generates messages of 11 words and 60 bytes, distributed as in real text: a
+// few words are frequent and many are rare (Zipf), 70,000 accounts, 120,000
+// conversations, five years, almost in chronological order. The same seed gives the same
+// messages.
 type corpus struct {
 	random        *rand.Rand
 	words, people *rand.Zipf
@@ -105,7 +106,7 @@ func watchMemory() (peak func() uint64) {
 	}
 }
 
-// benchDocs is the number of messages in a benchmark; $ARGUS_BENCH_DOCS.
+// benchDocs returns the number of messages in a benchmark, from $ARGUS_BENCH_DOCS.
 func benchDocs() int {
 	if n, err := strconv.Atoi(os.Getenv("ARGUS_BENCH_DOCS")); err == nil {
 		return n
@@ -139,7 +140,7 @@ func build(tb testing.TB, dir string, docs int, busy *time.Duration) *Index {
 	return ix
 }
 
-// settle waits until there is nothing to merge.
+// settle waits until nothing is left to merge.
 func (ix *Index) settle(tb testing.TB) {
 	tb.Helper()
 	if err := ix.Settle(tb.Context()); err != nil {

@@ -17,12 +17,12 @@ import (
 type builder struct {
 	evidence index.Evidence
 	to       documents
-	added    uint64 // the last record
+	added    uint64 // the last record that was added
 	// known and knownOld are two generations of messages with several copies; pending
-	// are those with something new to write.
+	// holds those with something new to write.
 	known, knownOld, pending map[argus.ID]*known
-	// held is the approximate size of the new copies of pending messages, in bytes, and
-	// again that of their documents already written.
+	// held is the approximate size in bytes of the new copies of pending messages plus
+	// that of their documents already written.
 	held, again int
 	// replaced, if set, is called when documents are replaced, with their asOf record
 	// and their copies.
@@ -54,7 +54,7 @@ type known struct {
 	seen map[seenIn]bool
 }
 
-// says adds the document of a record.
+// says adds a record's document.
 func (k *known) says(statement [16]byte, r *argus.Record) {
 	k.statements[statement], k.asOf = r.Seq, r.Seq
 	k.bytes += r.Size()
@@ -66,7 +66,7 @@ type seenIn struct {
 	seq      uint64
 }
 
-// mostKnown is the most messages in a generation of known, and the most pending
+// mostKnown is the maximum number of messages in a generation of known, and of pending
 // messages.
 const mostKnown = 1 << 16
 
@@ -90,8 +90,8 @@ func (b *builder) add(ctx context.Context, r *argus.Record) error {
 	return nil
 }
 
-// addAgain takes another copy of a known message. A copy that says nothing new becomes
-// a late fact; otherwise the whole message is written anew.
+// addAgain takes another copy of a known message. A copy that says nothing new becomes a
+// late fact; otherwise the whole message is rewritten.
 func (b *builder) addAgain(ctx context.Context, r *argus.Record) error {
 	k, err := b.know(ctx, r)
 	if err != nil {
@@ -121,7 +121,7 @@ func (b *builder) addAgain(ctx context.Context, r *argus.Record) error {
 	return nil
 }
 
-// know returns the state of a copy's message before that copy.
+// know returns the state that a copy's message had before that copy.
 func (b *builder) know(ctx context.Context, r *argus.Record) (*known, error) {
 	id := r.MessageID()
 	for _, of := range [...]map[argus.ID]*known{b.pending, b.known, b.knownOld} {
@@ -154,9 +154,9 @@ func (b *builder) replace(ctx context.Context, k *known) error {
 	return err
 }
 
-// full reports whether it is time to write: size bytes have been added apart from the
-// pending messages. A message is written anew with all its documents, so the more
-// there are of them, the longer the wait for new ones.
+// full reports whether it is time to write. size is the number of bytes added, not
+// counting the pending messages. A message is rewritten with all its documents, so the
+// more documents there are, the longer the wait for new ones.
 func (b *builder) full(size, most int) bool {
 	return size+b.held >= max(most, b.again) || len(b.pending) >= mostKnown
 }
@@ -194,7 +194,7 @@ func (b *builder) copies(ctx context.Context, k *known) (list []*argus.Record, e
 	return list, nil
 }
 
-// addPending adds the groups to be written, and calls added after each.
+// addPending adds the groups that have to be written, and calls added after each.
 func (b *builder) addPending(ctx context.Context, added func() error) error {
 	for id, k := range b.pending {
 		copies, err := b.copies(ctx, k)
@@ -211,7 +211,7 @@ func (b *builder) addPending(ctx context.Context, added func() error) error {
 	return nil
 }
 
-// recall finds the documents of a message by its copies before a record.
+// recall finds the documents of a message from those of its copies that precede a record.
 func (b *builder) recall(ctx context.Context, id argus.ID, before uint64) (*known, error) {
 	if b.evidence == nil {
 		return nil, fmt.Errorf("record %d is a copy of a message, and the index was opened without the evidence", before)

@@ -7,8 +7,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// A cache keeps sets of documents and views for reuse, within a number of bytes; the
-// least recently used goes first. Its values must not be changed.
+// A cache keeps sets of documents and views for reuse, up to a number of bytes; the least
+// recently used is dropped first. Its values must not be changed.
 type cache struct {
 	mu      sync.Mutex
 	free    int
@@ -16,7 +16,7 @@ type cache struct {
 	recent  list.List // of *cacheEntry, last used first
 }
 
-// cacheKey identifies a set: its segment and its content.
+// cacheKey identifies a set by its segment and its content.
 type cacheKey struct{ segment, what string }
 
 type cacheEntry struct {

@@ -5,21 +5,22 @@ import (
 	"math/bits"
 )
 
-// A column is an array of numbers in a segment: each as its distance from the
-// smallest, in as many bytes as the largest distance needs. The numbers are
-// read in place, without decoding.
+// A column is an array of numbers in a segment, each stored as its distance from the
+// smallest, in as many bytes as the largest distance needs. The numbers are read in
+// place, without decoding.
 type column struct {
-	data  []byte // count*width bytes and 8 more, so that every load is 8 bytes
+	data  []byte // count*width bytes and 8 more, so that every load can read 8 bytes
 	base  uint64
 	mask  uint64
 	width int
 	count int
 }
 
-// columnHeader is base (8 bytes), count (8 bytes) and width (8 bytes, one in use).
+// columnHeader is the size of base (8 bytes), count (8 bytes) and width (8 bytes, only
+// one used).
 const columnHeader = 24
 
-// at returns the i-th number. It panics beyond the end.
+// at returns the i-th number. It panics if i is out of range.
 func (c *column) at(i int) uint64 {
 	return c.base + binary.LittleEndian.Uint64(c.data[i*c.width:])&c.mask
 }

@@ -18,14 +18,13 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 )
 
-// Compare begins to compare the index with the evidence by making everything that it
-// answers from a second time, by the same rules. Compare itself reads the index, as [Index.Check]
-// does, and reports an [index.Damage] for each file that Argus would write differently; then
-// there is nothing to compare, and the comparison is nil.
-//
-// It needs 16 bytes of memory for each document of a segment, 8 for each of its words,
-// from then on 8 for each 256 records, and at most Options.BatchBytes for messages
-// with differing copies.
+// Compare begins to compare the index with the evidence. It makes everything that the
+// index answers from a second time, by the same rules. Compare itself reads the index, as
+// [Index.Check] does, and reports an [index.Damage] for each file that Argus would write
+// differently; if there is any, nothing is compared, and the comparison is nil. It needs
+// 16 bytes of memory for each document of a segment and 8 for each of its words; after
+// that, 8 for every 256 records, and at most Options.BatchBytes for messages with
+// differing copies.
 func (ix *Index) Compare(ctx context.Context, report func(error)) (index.Comparison, error) {
 	snapshot := ix.acquire()
 	if snapshot == nil {
@@ -107,7 +106,7 @@ func (c *compared) Differences(ctx context.Context) ([]*index.Differs, error) {
 	return list, nil
 }
 
-// The signs of the index's hashes and of the evidence's.
+// The factors for the hashes of the index and for those of the evidence.
 const (
 	more uint64 = 1
 	less uint64 = math.MaxUint64 // -1
@@ -116,20 +115,19 @@ const (
 // comparedRun is the number of records that share a sum.
 const comparedRun = 256
 
-// A comparison adds up hashes of the index's content for each record, and subtracts
-// those of the evidence's. Their order does not matter, so each side is read once,
-// sequentially. The hash is different in each run, so nobody can forge an index that
-// passes.
+// A comparison adds up, for each record, hashes of the index's content, and subtracts
+// those of the evidence's. The order does not matter, so each side is read once,
+// sequentially. The hash differs in each run, so nobody can forge an index that passes.
 type comparison struct {
 	seed     maphash.Seed
 	odd      uint64 // a multiplier of this run
 	position uint64
-	sums     []uint64 // of each run of records
+	sums     []uint64 // one sum for each run of records
 }
 
 func (c *comparison) count(seq, hash uint64) { c.sums[seq/comparedRun] += hash }
 
-// then returns the hash of a text, given that of all words before the last.
+// then returns the hash of a text, given the hash of all words before the last.
 func (c *comparison) then(sum, word uint64) uint64 {
 	high, low := bits.Mul64(sum^word, c.odd)
 	return high ^ low
@@ -200,7 +198,7 @@ func (s *sameBytes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// difference is the offset of the first difference, -1 if there is none.
+// difference returns the offset of the first difference, or -1 if there is none.
 func (s *sameBytes) difference() int64 {
 	if s.bad || len(s.want) > 0 {
 		return s.at
@@ -226,13 +224,13 @@ func (c *comparison) late(late []lateFacts) {
 	}
 }
 
-// A reading is a content, hashed while it is read.
+// A reading is a content that is hashed while it is read.
 type reading struct {
 	*comparison
 	*content
-	words []uint64 // hash of each word, by its ordinal, then by its rank
-	terms []uint64 // sum over the terms of each document
-	said  []uint64 // hash over its words, in their order
+	words []uint64 // hash of each word, indexed first by its ordinal, later by its rank
+	terms []uint64 // for each document, the sum over its terms
+	said  []uint64 // for each document, the hash over its words in order
 }
 
 // read wraps a content: reading its terms and then its words hashes them into the
@@ -276,7 +274,7 @@ func (c *comparison) read(of *content) *reading {
 	return r
 }
 
-// print is the compared part of a document. Values and terms are hashes.
+// print is the part of a document that is compared. Values and terms are hashes.
 type print struct {
 	time, sequence, seq, id              uint64
 	conversation, sender, receiver, lang uint64
@@ -320,8 +318,8 @@ func (r *reading) hashes(v *values) (list []uint64) {
 	return list
 }
 
-// grouped returns the compared part of the groups. It does not depend on the numbering
-// of versions, and a group of one counts as a single document.
+// grouped returns the part of the groups that is compared. It does not depend on the
+// numbering of versions, and a group with one member counts as a single document.
 func (r *reading) grouped(counts func(doc int) bool) map[uint32]print {
 	all := map[uint32]print{}
 	for _, g := range r.groups {

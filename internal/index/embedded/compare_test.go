@@ -56,8 +56,8 @@ func comparing(t testing.TB, ix *Index, records texts) (found []error) {
 	return found
 }
 
-// Every index compares as equal, however it was built, whatever batches the evidence
-// comes in and however far the index has followed it.
+// Every index compares as equal, however it was built, in whatever batches the evidence
+// arrives, and however far the index has followed it.
 func TestCompareEqual(t *testing.T) {
 	t.Parallel()
 	records := sample(300)
@@ -109,7 +109,7 @@ func TestCompareEveryField(t *testing.T) {
 	}
 }
 
-// forge changes each segment and writes it anew with correct checksums.
+// forge changes each segment and rewrites it with correct checksums.
 func forge(t testing.TB, dir string, change func(*content)) {
 	t.Helper()
 	m, err := readManifest(durable.OS{}, dir)
@@ -162,7 +162,7 @@ func resealed(data []byte) uint32 {
 	return sum
 }
 
-// without leaves out unwanted elements of a sequence.
+// without omits unwanted elements of a sequence.
 func without(terms iter.Seq2[[]byte, []uint32], change func(term []byte, docs []uint32) []uint32) iter.Seq2[[]byte, []uint32] {
 	return func(yield func([]byte, []uint32) bool) {
 		for term, docs := range terms {
@@ -347,8 +347,8 @@ func expectForgery(t *testing.T, found []error) {
 	}
 }
 
-// A counter in a segment is changed, and its checksums are correct: the number of
-// postings of a term, and that of documents.
+// A counter in a segment, the number of postings of a term or the number of documents, is
+// changed, with correct checksums.
 func TestForgedCountsAreFound(t *testing.T) {
 	t.Parallel()
 	records := sample(260)
@@ -385,7 +385,7 @@ func TestForgedCountsAreFound(t *testing.T) {
 	}
 }
 
-// A bug is not damage: if the segment is intact, the panic continues.
+// A bug does not count as damage: if the segment is intact, the panic continues.
 func TestBugsAreNoDamage(t *testing.T) {
 	dir, records := damagedIndex(t)
 	ix := open(t, dir, Options{Evidence: records, ReadOnly: true})
@@ -430,7 +430,7 @@ func FuzzCompare(f *testing.F) {
 	for at := 8; at < len(written)-trailerSize; at += 97 {
 		f.Add(uint32(at), byte(1), byte(0))
 	}
-	f.Add(uint32(9142), byte(0), byte('Z')) // a late fact far away
+	f.Add(uint32(9142), byte(0), byte('Z')) // a late fact about a distant record
 	f.Fuzz(func(t *testing.T, at uint32, by, next byte) {
 		forged := bytes.Clone(written)
 		i := int(at) % (len(forged) - trailerSize)

@@ -19,18 +19,18 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// counts are the numbers that an answer has apart from its hits. Several goroutines
-// may add at once.
+// counts holds the numbers in an answer, as opposed to its hits. Several goroutines may
+// add at once.
 type counts struct {
 	req index.Request
 
 	mu     sync.Mutex // guards the fields below
 	facets map[query.FieldName]map[string]*uint64
-	bars   map[int64]uint64 // by the start, in microseconds
-	beside []uint64         // by type, for records other than messages
+	bars   map[int64]uint64 // keyed by the start, in microseconds
+	beside []uint64         // indexed by type, for records other than messages
 	differ uint64
 	pairs  *pairTable
-	names  names // of the pairs
+	names  names // the names in the pairs
 }
 
 // facetFields are the fields that an answer can count by.
@@ -165,7 +165,8 @@ func (c *counts) addTypes(v *view, docs *roaring.Bitmap) {
 	}
 }
 
-// addLangs counts messages by language. Copies of one message may have several.
+// addLangs counts messages by language. The copies of one message may have several
+// languages.
 func (c *counts) addLangs(q *search, v *view, docs *roaring.Bitmap, counts map[string]*uint64) error {
 	single, grouped := docs, roaring.New()
 	if v.groups > 0 {
@@ -199,7 +200,7 @@ func (c *counts) addLangs(q *search, v *view, docs *roaring.Bitmap, counts map[s
 	return nil
 }
 
-// addTerms counts messages by the terms of a field that has few.
+// addTerms counts messages by the terms of a field that has few terms.
 func (c *counts) addTerms(q *search, v *view, field query.FieldName, docs *roaring.Bitmap, counts map[string]*uint64) error {
 	var values []string
 	having := func(value string) (*roaring.Bitmap, error) {
@@ -230,12 +231,12 @@ func (c *counts) addTerms(q *search, v *view, field query.FieldName, docs *roari
 	return nil
 }
 
-// addPostings counts messages by those terms with a prefix that count accepts. There
-// are many of them, most in few messages.
+// addPostings counts messages by those terms with the given prefix that count accepts.
+// There are many such terms, most of them in few messages.
 func (c *counts) addPostings(q *search, v *view, docs *roaring.Bitmap, counts map[string]*uint64, prefix []byte, count func(term []byte) bool) error {
 	found := map[string]uint64{}
 	wanted := dense(docs.ToDense())
-	counted := make([]int, v.groups) // by group: the ordinal for which it was counted last, from 1
+	counted := make([]int, v.groups) // for each group, the ordinal (from 1) for which it was last counted
 	var having []uint32
 	low, high := v.terms.prefixed(prefix)
 	for terms, ordinal := v.terms.from(low), low; ordinal < high && terms.advance(); ordinal++ {
@@ -268,8 +269,8 @@ func (c *counts) addPostings(q *search, v *view, docs *roaring.Bitmap, counts ma
 	return nil
 }
 
-// An interval formats a bar's start, and finds where the bar of a moment begins and
-// about where it ends, in the moment's zone.
+// An interval formats a bar's start, and finds where the bar that contains a moment
+// begins and approximately where it ends, in the moment's zone.
 type interval struct {
 	layout string
 	bounds func(t time.Time) (start, end time.Time)
@@ -292,14 +293,14 @@ var intervals = map[index.Interval]interval{
 	}},
 }
 
-// hourOf works on the moment, not the date: when clocks are set back, an hour
-// comes twice.
+// hourOf works on the moment, not the date: when clocks are set back, an hour occurs
+// twice.
 func hourOf(t time.Time) (start, end time.Time) {
 	start = t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
 	return start, start.Add(time.Hour)
 }
 
-// addBars counts the documents of each bar at once: they are sorted by time.
+// addBars counts all documents of a bar at once, since documents are sorted by time.
 func (c *counts) addBars(q *search, s *segment, docs *roaring.Bitmap) error {
 	bounds := intervals[c.req.Histogram].bounds
 	bars := map[int64]uint64{}
@@ -329,7 +330,8 @@ func (c *counts) addBars(q *search, s *segment, docs *roaring.Bitmap) error {
 // receiver is the empty name, the conversation with its service.
 type pairKey struct{ from, to, where uint32 }
 
-// names numbers strings, the empty one 0, because counting by number is faster.
+// names assigns numbers to strings (0 to the empty one), because counting by number is
+// faster.
 type names struct {
 	ids  map[string]uint32
 	list []string
@@ -337,8 +339,8 @@ type names struct {
 
 func newNames() names { return names{map[string]uint32{"": 0}, []string{""}} }
 
-// number replaces each nonzero ordinal of a list by the number of its string, or of
-// the result of name for it.
+// number replaces each nonzero ordinal in a list with the number of its string, or of the
+// string that name returns for it.
 func (n *names) number(list *sorted, ordinals []uint32, name func([]byte) []byte) {
 	values := list.from(0)
 	for ordinal := 0; values.advance(); ordinal++ {
@@ -370,7 +372,8 @@ func (p *pairCount) add(o pairCount) {
 	p.last = max(p.last, o.last)
 }
 
-// maxValues is the most values of a field, or pairs, that one answer counts.
+// maxValues is the maximum number of values of a field, or of pairs, that one answer
+// counts.
 const maxValues = 2_000_000
 
 // addPairs counts who wrote to whom, first by the segment's own numbers.
@@ -431,7 +434,7 @@ func (c *counts) addPairs(q *search, v *view, docs *roaring.Bitmap) error {
 }
 
 // A pairTable counts pairs. It is a hash table that holds the counts, so that most
-// lookups wait once for memory; a map's wait three times.
+// lookups wait for memory only once; a map's lookups wait three times.
 type pairTable struct {
 	slots []pairSlot // a power of two; slots with count 0 are free
 	used  int
@@ -553,8 +556,8 @@ func (c *counts) mostFrequent() []index.Pair {
 	return list[:min(len(list), c.req.Pairs)]
 }
 
-// histogram returns the bars, oldest first. Bars with the same name are merged: every
-// Monday at nine, or the hour that comes twice when clocks are set back.
+// histogram returns the bars, oldest first. Bars with the same name are merged, such as
+// every Monday at nine, or the hour that occurs twice when clocks are set back.
 func (c *counts) histogram() (bars []index.Count) {
 	starts := slices.Sorted(maps.Keys(c.bars))
 	moment := func(start int64) time.Time { return time.UnixMicro(start).In(c.req.Zone) }
@@ -572,5 +575,5 @@ func (c *counts) histogram() (bars []index.Count) {
 	return bars
 }
 
-// hourOfWeek counts from Monday 00.
+// hourOfWeek returns the hour of the week, counted from Monday 00.
 func hourOfWeek(t time.Time) int { return (int(t.Weekday())+6)%7*24 + t.Hour() }

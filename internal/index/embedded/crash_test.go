@@ -12,8 +12,8 @@ import (
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
-// After a power cut at any moment the index opens, has everything that was flushed, and
-// catches up.
+// After a power cut at any moment, the index can be opened, has everything that was
+// flushed, and catches up.
 func TestPowerCuts(t *testing.T) {
 	t.Parallel()
 	records := sample(160)
@@ -87,7 +87,7 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
-// After a failure of the disk the index reports it and answers as before; it is whole
+// After a disk failure, the index reports the failure and answers as before; it is whole
 // when opened again.
 func TestFailingDisk(t *testing.T) {
 	records := sample(60)
@@ -160,7 +160,7 @@ func TestPowerCutsWhileRemoving(t *testing.T) {
 			}
 			if err = ix.Remove(t.Context(), gone); err == nil {
 				removed = true
-				_ = ix.Settle(t.Context()) // the cut may come then
+				_ = ix.Settle(t.Context()) // the cut may happen here
 			}
 		}
 		if ix != nil {

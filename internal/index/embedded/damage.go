@@ -19,11 +19,11 @@ func (e malformedError) Error() string { return string(e) }
 
 func malformed(format string, args ...any) error { return malformedError(fmt.Sprintf(format, args...)) }
 
-// guard turns a decoder's panic with a malformedError into the error of the function
-// that defers it. Check and merges compare a segment's checksums, reads do not, so
-// reading damaged bytes may also run past the end of an array, here or in a library:
-// then guard checks whether one of the segments is damaged. If none is, the panic continues,
-// with its stack.
+// guard turns a decoder's panic with a malformedError into the error of the function that
+// defers guard. Check and merges compare a segment's checksums but reads do not, so
+// reading damaged bytes may also run past the end of an array, here or in a library. In
+// that case, guard checks whether one of the segments is damaged. If none is, the panic
+// continues, with its stack.
 func guard(file string, err *error, segments ...*segment) {
 	p := recover()
 	if p == nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// damagedIndex is a directory with an index of merged and other segments.
+// damagedIndex is a directory with an index that has merged and other segments.
 func damagedIndex(t testing.TB) (dir string, records texts) {
 	t.Helper()
 	dir, records = t.TempDir(), sample(260)
@@ -41,7 +41,7 @@ func damagedIndex(t testing.TB) (dir string, records texts) {
 }
 
 // If any byte changes, Open or Check reports it and names the file; a search in between
-// may be wrong or refused, and does not crash.
+// may be wrong or refused, but does not crash.
 func TestEveryByteCounts(t *testing.T) {
 	t.Parallel()
 	dir, records := damagedIndex(t)
@@ -81,7 +81,7 @@ func TestEveryByteCounts(t *testing.T) {
 	expectClean(t, ix)
 }
 
-// rewrite replaces a file: a mapped one stays unchanged.
+// rewrite replaces a file, so that a mapped file stays unchanged.
 func rewrite(t *testing.T, path string, data []byte) {
 	t.Helper()
 	if err := errors.Join(os.Remove(path), os.WriteFile(path, data, 0o600)); err != nil {
@@ -189,7 +189,7 @@ func TestMergeRefusesDamage(t *testing.T) {
 	}
 }
 
-// Reading any segment file ends, without a panic. The checksum of the directory is
+// Reading any segment file ends without a panic. The checksum of the directory is
 // corrected, so that the fuzzer gets past it.
 func FuzzSegment(f *testing.F) {
 	dir, _ := damagedIndex(f)
@@ -281,7 +281,7 @@ func readDir(t *testing.T, dir string) map[string][]byte {
 	for _, e := range entries {
 		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed by the last reader of a segment
+			continue // removed by the segment's last reader
 		}
 		if err != nil {
 			t.Fatal(err)

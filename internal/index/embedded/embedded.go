@@ -1,11 +1,9 @@
-// Package embedded is the default index, in files beside the evidence.
-//
-// It holds the messages in immutable segments, ordered by sent time, and reads
-// them in place in mapped files: memory grows with its options, not with
-// the data. Flushed data survives a crash at any moment. One process writes; others
-// may read, and see newly flushed data when they Refresh. The text
-// of the messages stays in the evidence. docs/format/index.md describes the
-// files to the byte.
+// Package embedded is the default index, in files beside the evidence. It holds the
+// messages in immutable segments, ordered by sent time, and reads them in place in mapped
+// files: memory use depends on the options, not on the amount of data. Flushed data
+// survives a crash at any moment. One process writes; others may read, and see newly
+// flushed data when they call Refresh. The text of the messages stays in the evidence.
+// docs/format/index.md describes the files to the byte.
 package embedded
 
 import (
@@ -39,18 +37,18 @@ type Options struct {
 	// BatchBytes is the approximate memory for messages that are not yet in a
 	// segment. Default 96 MiB.
 	BatchBytes int
-	// SegmentDocs is the most messages of a merged segment. Default 2,000,000.
+	// SegmentDocs is the maximum number of messages in a merged segment. Default
+	// 2,000,000.
 	SegmentDocs int
-	// CacheBytes bounds the memory for scopes and late facts that recur.
-	// Default 64 MiB.
+	// CacheBytes bounds the memory for recurring scopes and late facts. Default 64 MiB.
 	CacheBytes int
 	// Mark is as in [index.Options].
 	Mark func(seq uint64, before string) (string, error)
-	// Disk is the file system of the files. Default [durable.OS].
+	// Disk is where the files are kept. Default [durable.OS].
 	Disk durable.Disk
 }
 
-// segmentBytes is the most bytes of segments that are merged.
+// segmentBytes is the maximum total size in bytes of the segments that are merged.
 const segmentBytes = 1 << 30
 
 // Index is an [index.Index].
@@ -61,11 +59,11 @@ type Index struct {
 	unlock  func() error // nil if read-only
 	cache   *cache
 
-	// Owned by the goroutine that calls Add.
+	// These belong to the goroutine that calls Add.
 	batch *batch
 	builder
 
-	// publishing orders the changes of the manifest, and guards broken: the reason
+	// publishing serializes the changes of the manifest, and guards broken, the reason
 	// why nothing can be written any more.
 	publishing sync.Mutex
 	broken     error
@@ -73,7 +71,7 @@ type Index struct {
 
 	mu       sync.Mutex
 	current  *snapshot // nil when closed
-	mergeErr error     // not yet reported
+	mergeErr error     // an error that is not yet reported
 	merged   sync.Cond // on mu: a merge has ended
 
 	wake chan struct{}
@@ -81,19 +79,19 @@ type Index struct {
 	done chan struct{}
 }
 
-// A snapshot is the view of a search: the segments of one manifest.
+// A snapshot is what a search sees: the segments of one manifest.
 type snapshot struct {
 	segments []*segment
 	position uint64
 	readings argus.DeliveryNumber
-	mark     string // of the evidence up to position
+	mark     string // identifies the evidence up to position
 	refs     atomic.Int32
 }
 
-// Open opens the index in a directory, and creates it if there is none. It
-// returns [argus.ErrLocked] if another process writes, an [argus.ErrDamaged]
-// if files are damaged, and [index.ErrOutdated] if they are of another version. Rebuild
-// repairs the last two.
+// Open opens the index in a directory, and creates it if there is none. It returns
+// [argus.ErrLocked] if another process writes, an [argus.ErrDamaged] if files are
+// damaged, and [index.ErrOutdated] if another version wrote them. Rebuild repairs the
+// last two.
 func Open(dir string, options Options) (*Index, error) {
 	options.BatchBytes = cmp.Or(options.BatchBytes, 96<<20)
 	options.SegmentDocs = cmp.Or(options.SegmentDocs, 2_000_000)
@@ -247,7 +245,7 @@ func openSnapshot(d durable.Disk, dir string, m *manifest, old *snapshot) (*snap
 	return next, nil
 }
 
-// removeLeftovers removes the files of a crash that no manifest lists.
+// removeLeftovers removes files left by a crash that are not listed in any manifest.
 func (ix *Index) removeLeftovers() error {
 	entries, err := ix.disk.ReadDir(ix.dir)
 	if err != nil {
@@ -287,8 +285,8 @@ func (s *snapshot) find(name string) *segment {
 	return nil
 }
 
-// release returns a snapshot; the last release closes the segments
-// that no other snapshot has.
+// release gives a snapshot back; the last release closes the segments that no other
+// snapshot has.
 func (s *snapshot) release() {
 	if s == nil || s.refs.Add(-1) > 0 {
 		return
@@ -304,11 +302,12 @@ func (s *segment) release() {
 	}
 	s.close()
 	if s.obsolete.Load() {
-		_ = s.remove() // or as a leftover at the next opening
+		_ = s.remove() // if this fails, the next opening removes it as a leftover
 	}
 }
 
-// acquire returns the current snapshot, which the caller must release; nil when closed.
+// acquire returns the current snapshot, which the caller must release, or nil if the
+// index is closed.
 func (ix *Index) acquire() *snapshot {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -363,7 +362,8 @@ func (ix *Index) Mark() (position uint64, mark string) {
 }
 
 // Begin discards the content of the index, durably and at once, to follow the evidence
-// from its first record with the given readings. The goroutine that adds must call it.
+// from its first record with the given readings. It must be called by the goroutine that
+// adds.
 func (ix *Index) Begin(readings argus.DeliveryNumber) error {
 	if ix.options.ReadOnly {
 		return errReadOnly
@@ -441,7 +441,8 @@ func (q *search) countGone(s *segment) (err error) {
 	return nil
 }
 
-// maxWaiting is how many segments may wait for a merge before Flush waits.
+// maxWaiting is the number of segments that may be waiting for a merge before Flush
+// waits.
 const maxWaiting = 64
 
 // Flush implements [index.Index].
@@ -524,15 +525,15 @@ func (ix *Index) write(c *content) (*segment, error) {
 		s, err = openSegment(ix.disk, ix.dir, name)
 	}
 	if err != nil {
-		_ = ix.disk.Remove(filepath.Join(ix.dir, name)) // or as a leftover at the next opening
+		_ = ix.disk.Remove(filepath.Join(ix.dir, name)) // if this fails, the next opening removes it as a leftover
 		return nil, err
 	}
 	return s, nil
 }
 
-// publish makes a change of the segments durable and visible. Position 0 keeps the
-// position. If the manifest may or may not have been replaced, nothing can be written
-// until the index is opened again.
+// publish makes a change to the segments durable and visible. Position 0 keeps the
+// current position. If it is unclear whether the manifest was replaced, nothing can be
+// written until the index is opened again.
 func (ix *Index) publish(position uint64, change func([]*segment) []*segment) error {
 	return ix.put(func(old *snapshot) *snapshot {
 		return newSnapshot(change(slices.Clone(old.segments)), cmp.Or(position, old.position), old.readings)
@@ -570,7 +571,7 @@ func (ix *Index) put(follows func(old *snapshot) *snapshot) error {
 	return nil
 }
 
-// setMark names the evidence that a snapshot covers.
+// setMark sets the mark of the evidence that a snapshot covers.
 func (ix *Index) setMark(next, old *snapshot) (err error) {
 	if next.position == old.position {
 		next.mark = old.mark
@@ -593,7 +594,7 @@ func (ix *Index) Refresh() error {
 	if !ix.options.ReadOnly {
 		return nil
 	}
-	ix.publishing.Lock() // keep a later manifest
+	ix.publishing.Lock() // so that a later manifest is kept
 	defer ix.publishing.Unlock()
 	return ix.load()
 }
@@ -676,7 +677,7 @@ func (ix *Index) checkManifest() error {
 		if missing == "" {
 			return nil
 		}
-		// Another process may have replaced it in between.
+		// Another process may have replaced the manifest in the meantime.
 		if again, err := readManifest(ix.disk, ix.dir); err == nil && !m.equal(again) {
 			continue
 		}
@@ -688,7 +689,7 @@ func (m *manifest) equal(other *manifest) bool {
 	return m.Position == other.Position && m.Readings == other.Readings && m.Next == other.Next && slices.Equal(m.Segments, other.Segments)
 }
 
-// Close ends the merges and closes the files; those that a search still reads are
+// Close ends the merges and closes the files; those that a search is still reading are
 // closed when it ends. Added messages that were not flushed are lost.
 func (ix *Index) Close() error {
 	ix.stop()

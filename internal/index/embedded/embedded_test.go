@@ -29,7 +29,7 @@ func TestIndex(t *testing.T) {
 	indextest.Run(t, opened(Options{}), outdate)
 }
 
-// The suite with many small segments, constant merges and no cache.
+// The suite runs with many small segments, constant merges and no cache.
 func TestIndexOfSmallSegments(t *testing.T) {
 	t.Parallel()
 	indextest.Run(t, opened(Options{BatchBytes: 3000, SegmentDocs: 30, CacheBytes: 1}), outdate)
@@ -48,15 +48,15 @@ func opened(own Options) index.Open {
 	}
 }
 
-// outdate gives an index another version of the text analysis.
+// outdate marks an index as made with another version of the text analysis.
 func outdate(dir string) error {
 	return writeManifest(durable.OS{}, dir, &manifest{Version: formatVersion, Analysis: "0"})
 }
 
-// texts is evidence made of records, numbered from 1.
+// texts is evidence that consists of records, numbered from 1.
 type texts []*argus.Record
 
-// Whole returns for a sighting the content of its message, with the receivers that the
+// Whole returns, for a sighting, the content of its message, with the receivers that the
 // sighting states, if any.
 func (t texts) Whole(_ context.Context, seq uint64) (*argus.Record, error) {
 	r := *t[seq-1]
@@ -79,8 +79,8 @@ func (t texts) Copies(_ context.Context, id argus.ID) (seqs []uint64, err error)
 	return seqs, nil
 }
 
-// sample is a number of records of every kind: messages roughly in order of
-// time, some seen again, some with other receivers, some in copies that differ.
+// sample returns records of every kind: messages in roughly chronological order, some
+// seen again, some with other receivers, some in copies that differ.
 func sample(n int) texts {
 	c := newSmallCorpus()
 	var records texts
@@ -112,7 +112,7 @@ func sample(n int) texts {
 	return records
 }
 
-// newSmallCorpus is a corpus of few words.
+// newSmallCorpus returns a corpus with few distinct words.
 func newSmallCorpus() *corpus { return newCorpus(100, 10) }
 
 // sampleRequests cover every section of a segment.
@@ -133,7 +133,7 @@ func sampleRequests() []index.Request {
 	}
 }
 
-// answers are the position of an index and its answers to the sample requests.
+// answers holds the position of an index and its answers to the sample requests.
 func answers(ix *Index) (position uint64, all []any, err error) {
 	for _, req := range sampleRequests() {
 		r, err := ix.Search(context.Background(), req)
@@ -146,7 +146,7 @@ func answers(ix *Index) (position uint64, all []any, err error) {
 	return position, append(all, page), err
 }
 
-// rebuilt returns the answers of an index that was built at once from the records.
+// rebuilt returns the answers of an index that was built from the records in one go.
 func rebuilt(t *testing.T, records texts) []any {
 	t.Helper()
 	ix := open(t, t.TempDir(), Options{Evidence: records})
@@ -168,7 +168,7 @@ func open(t *testing.T, dir string, o Options) *Index {
 	return ix
 }
 
-// feed adds the records that an index does not have.
+// feed adds the records that an index does not have yet.
 func feed(t *testing.T, ix *Index, records texts) {
 	t.Helper()
 	if err := ix.Add(t.Context(), records[ix.Position():]); err != nil {
@@ -209,8 +209,8 @@ func expectClean(t *testing.T, ix *Index) {
 	}
 }
 
-// In whatever batches the records come, merged or not, reopened or not, the answers
-// equal those of an index that was built at once.
+// In whatever batches the records arrive, merged or not, reopened or not, the answers
+// equal those of an index that was built in one go.
 func TestRebuiltIncrementalMerged(t *testing.T) {
 	t.Parallel()
 	records := sample(300)
@@ -245,7 +245,7 @@ func TestRebuiltIncrementalMerged(t *testing.T) {
 	}
 }
 
-// One process writes, any number read.
+// One process writes, and any number can read.
 func TestProcesses(t *testing.T) {
 	records := sample(300)
 	dir := t.TempDir()
@@ -299,8 +299,7 @@ func TestProcesses(t *testing.T) {
 	open(t, dir, Options{}).Close() // the lock is free
 }
 
-// Readers that open and refresh while segments come and go always get a whole
-// answer.
+// Readers that open and refresh while segments come and go always get a complete answer.
 func TestReadersDuringMerges(t *testing.T) {
 	t.Parallel()
 	records := sample(400)
@@ -420,7 +419,8 @@ func TestHasVarints(t *testing.T) {
 	})
 }
 
-// The automaton of a word accepts exactly the near words, at any length and with any characters.
+// The automaton of a word accepts exactly the words near it, of any length and with any
+// characters.
 func TestNearby(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		word := rapid.StringOfN(rapid.SampledFrom([]rune("abéж東")), 1, 60, 250)
@@ -447,7 +447,7 @@ func TestNearby(t *testing.T) {
 	})
 }
 
-// editDistance is Levenshtein's distance, by definition.
+// editDistance computes the Levenshtein distance by its definition.
 func editDistance(a, b []rune) int {
 	if len(a) == 0 || len(b) == 0 {
 		return len(a) + len(b)
@@ -471,7 +471,7 @@ func editDistance(a, b []rune) int {
 	return row[len(b)]
 }
 
-// Removed messages leave the files too, with their words and accounts.
+// Removed messages also disappear from the files, with their words and accounts.
 func TestRemovedLeavesTheFiles(t *testing.T) {
 	records := sample(60)
 	for _, i := range []int{3, 31, 40} {
@@ -518,7 +518,7 @@ func TestRemovedLeavesTheFiles(t *testing.T) {
 	}
 }
 
-// Different scopes have different names in the cache, whatever fields nodes get.
+// Different scopes have different names in the cache, whatever fields are added to nodes.
 func TestScopesAreToldApart(t *testing.T) {
 	nodes := []query.Node{
 		query.All{}, query.Word{Term: "a"}, query.Word{Term: "b"}, query.Not{Node: query.Word{Term: "a"}},

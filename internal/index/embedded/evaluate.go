@@ -34,12 +34,12 @@ type search struct {
 	regexps  map[string]*regexp.Regexp
 	scopeKey string        // identifies the scope in the cache
 	asked    query.Node    // the scope
-	turns    argus.TypeSet // the types that count as turns in the query
+	turns    argus.TypeSet // the types that the query counts as turns
 	thens    *thens
-	needed   map[textKey]*roaring.Bitmap // candidates whose texts expressions must read
+	needed   map[textKey]*roaring.Bitmap // candidates whose texts have to be read for expressions
 }
 
-// patience is the number of documents or terms between two checks whether the answer
+// patience is the number of documents or terms between two checks of whether the answer
 // is still wanted.
 const patience = 1024
 
@@ -55,8 +55,8 @@ func (q *search) nameScope(n query.Node) error {
 	return nil
 }
 
-// appendNode writes a node unambiguously, unlike String: any two nodes, parsed or
-// made, differ. A scope may have thousands.
+// appendNode writes a node unambiguously, unlike String: any two different nodes, whether
+// parsed or constructed, are written differently. A scope may have thousands of nodes.
 func appendNode(to []byte, n query.Node) []byte {
 	switch n := n.(type) {
 	case query.And, query.Or, query.Not:
@@ -116,8 +116,8 @@ func (q *search) evaluate(v *view, n query.Node, within *roaring.Bitmap) (*roari
 	return v.lift(docs), nil
 }
 
-// leaf returns the documents of copies that match a node without children. It
-// is exact for documents in within, or for all if that is nil.
+// leaf returns the documents of copies that match a node without children. It is exact
+// for documents in within, or for all documents if within is nil.
 func (q *search) leaf(s *segment, n query.Node, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	if err := q.ctx.Err(); err != nil {
 		return nil, err
@@ -157,11 +157,11 @@ func (q *search) leaf(s *segment, n query.Node, within *roaring.Bitmap) (*roarin
 	return nil, fmt.Errorf("search: no index supports the query node %T", n)
 }
 
-// costOfPlaces is the cost of a node that reads the words of documents.
+// costOfPlaces is the cost of a node for which the words of documents have to be read.
 const costOfPlaces = 4
 
-// cost orders nodes by the work they need: expensive ones read only the documents
-// that cheap ones leave.
+// cost orders nodes by the work that they need: expensive ones read only the documents
+// left over by cheap ones.
 func cost(n query.Node) int {
 	switch n := n.(type) {
 	case query.List:
@@ -274,7 +274,8 @@ func (q *search) anyLeaf(s *segment, nodes []query.Node, within *roaring.Bitmap)
 	return roaring.FastOr(sets...), nil
 }
 
-// manyTerms extracts single terms from nodes, sorted, if they are worth one union.
+// manyTerms extracts the single terms from nodes, sorted, if there are enough of them to
+// be worth one union.
 func manyTerms(nodes []query.Node) (terms [][]byte, rest []query.Node) {
 	if len(nodes) <= fewTerms {
 		return nil, nodes
@@ -290,10 +291,10 @@ func manyTerms(nodes []query.Node) (terms [][]byte, rest []query.Node) {
 	return terms, rest
 }
 
-// fewTerms is the number of terms that is not worth one union.
+// fewTerms is a number of terms that is not worth one union.
 const fewTerms = 20
 
-// singleTerm is the term that a node looks for, or nil for another kind of node.
+// singleTerm returns the term that a node looks for, or nil for other kinds of node.
 func singleTerm(n query.Node) []byte {
 	switch n := n.(type) {
 	case query.Word:
@@ -328,7 +329,8 @@ func (q *search) list(s *segment, n query.List, within *roaring.Bitmap) (*roarin
 	return q.cache.get(cacheKey{s.name, "list " + n.String()}, func() (*roaring.Bitmap, error) { return q.anyLeaf(s, nodes, nil) })
 }
 
-// term returns the postings of a term, empty if the segment does not have it.
+// term returns the postings of a term, which are empty if the segment does not have the
+// term.
 func (s *segment) term(term []byte) postings {
 	ordinal, found := s.terms.search(term)
 	if !found {
@@ -371,7 +373,7 @@ func (q *search) union(s *segment, ordinals iter.Seq[int]) (*roaring.Bitmap, err
 	return roaring.FromDense(dense, false), nil
 }
 
-// each calls look with documents, ascending, until it returns an error.
+// each calls look with each document, in ascending order, until look returns an error.
 func (q *search) each(docs *roaring.Bitmap, look func(doc int) error) error {
 	return q.runs(docs, func(docs []uint32) error {
 		for _, doc := range docs {
@@ -383,7 +385,7 @@ func (q *search) each(docs *roaring.Bitmap, look func(doc int) error) error {
 	})
 }
 
-// runs calls look with runs of documents, ascending, until it returns an
+// runs calls look with runs of documents, in ascending order, until look returns an
 // error.
 func (q *search) runs(docs *roaring.Bitmap, look func(docs []uint32) error) error {
 	var buf [patience]uint32
@@ -436,8 +438,8 @@ func (q *search) phrase(s *segment, terms []string, within *roaring.Bitmap) (*ro
 	return roaring.BitmapOf(found...), err
 }
 
-// hasVarints reports whether a list of varints contains another, whole numbers
-// only: the last byte of each is the only one below 0x80.
+// hasVarints reports whether a list of varints contains another list, matching only whole
+// numbers: the last byte of each number is the only one below 0x80.
 func hasVarints(list, want []byte) bool {
 	for {
 		at := bytes.Index(list, want)
@@ -451,7 +453,7 @@ func hasVarints(list, want []byte) bool {
 	}
 }
 
-// accepted yields the words with the ordinals [low, high) that accepts takes.
+// accepted yields those words with ordinals in [low, high) that accepts accepts.
 func (s *segment) accepted(low, high int, accepts func(term []byte) bool) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for words := s.terms.from(low); words.next < high && words.advance(); {
@@ -462,11 +464,11 @@ func (s *segment) accepted(low, high int, accepts func(term []byte) bool) iter.S
 	}
 }
 
-// holding yields the words that contain part. It does not search again the prefix that
-// a word shares with the one before.
+// holding yields the words that contain part. It does not search the prefix that a word
+// shares with the previous one again.
 func (s *segment) holding(part []byte) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		end := 0 // of part's first occurrence in the word, 0 if there is none
+		end := 0 // where part's first occurrence in the word ends, or 0 if there is none
 		words := s.terms.from(s.firstWord)
 		for first := true; words.advance(); first = false {
 			if end == 0 || end > words.shared {
@@ -486,8 +488,8 @@ func (s *segment) holding(part []byte) iter.Seq[int] {
 	}
 }
 
-// near runs an automaton over the list of words. It does not read again the prefix that
-// a word shares with the one before.
+// near runs an automaton over the list of words. It does not read the prefix that a word
+// shares with the previous one again.
 func (s *segment) near(near *nearby) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		states := []int{near.Start()} // after each byte of the word, until a state is 0
@@ -595,8 +597,7 @@ func (s *segment) ofTypes(set argus.TypeSet) *roaring.Bitmap {
 	return s.without(func(t argus.Type) bool { return !set.Has(t) })
 }
 
-// without returns all documents except those of types other than messages that are
-// left out.
+// without returns all documents except those of the excluded types other than messages.
 func (s *segment) without(left func(argus.Type) bool) *roaring.Bitmap {
 	docs := s.all()
 	for _, b := range s.beside {
@@ -619,7 +620,7 @@ func (q *search) is(v *view, n query.Field) (*roaring.Bitmap, error) {
 			if v.differs != nil {
 				docs.Or(v.differs)
 			}
-		case argus.StateWords[0]: // locked: no copy can be read
+		case argus.StateWords[0]: // locked means that no copy can be read
 			docs.Or(v.liftAll(v.isWord(word)))
 		default:
 			docs.Or(v.lift(v.isWord(word)))
@@ -653,7 +654,8 @@ func (q *search) delivery(v *view, n query.Field, among *roaring.Bitmap) (*roari
 	return docs, nil
 }
 
-// deliveries are at least those in which documents of the segment were seen.
+// deliveries contains at least those deliveries in which documents of the segment were
+// seen.
 func (s *segment) deliveries(in *snapshot) (list []argus.DeliveryNumber) {
 	low, high := s.terms.prefixed([]byte{fieldByte[query.Delivery]})
 	for terms := s.terms.from(low); terms.next < high && terms.advance(); {
@@ -674,12 +676,12 @@ func (s *segment) deliveries(in *snapshot) (list []argus.DeliveryNumber) {
 	return slices.Compact(list)
 }
 
-// stored returns the documents whose first copy came in a delivery.
+// stored returns the documents whose first copy arrived in a delivery.
 func (s *segment) stored(d argus.DeliveryNumber) *roaring.Bitmap {
 	return s.term(append([]byte{fieldByte[query.Delivery]}, d.String()...)).bitmap()
 }
 
-// seen returns the documents with a copy that came in a delivery.
+// seen returns the documents with a copy that arrived in a delivery.
 func (q *search) seen(s *segment, d argus.DeliveryNumber) (*roaring.Bitmap, error) {
 	late, err := q.late(s, d.String(), func(other argus.DeliveryNumber) bool { return other == d })
 	if err != nil || late == nil {
@@ -688,7 +690,8 @@ func (q *search) seen(s *segment, d argus.DeliveryNumber) (*roaring.Bitmap, erro
 	return roaring.Or(s.stored(d), late), nil
 }
 
-// sent returns a range of documents: they are sorted by time.
+// sent returns the matching documents, which form a range because documents are sorted by
+// time.
 func (s *segment) sent(n query.Sent) *roaring.Bitmap {
 	from, to := uint64(1), uint64(math.MaxUint64)
 	if !n.From.IsZero() {
@@ -704,7 +707,7 @@ func (s *segment) sent(n query.Sent) *roaring.Bitmap {
 	return docs
 }
 
-// ceilMicros is the first microsecond not before t.
+// ceilMicros returns the first microsecond that is not before t.
 func ceilMicros(t time.Time) int64 {
 	micros := t.UnixMicro()
 	if t.Nanosecond()%1000 != 0 {

@@ -6,15 +6,14 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// nearby is an automaton that accepts the terms within some edits of a word,
-// counted in characters. It implements vellum's interface; vellum 1.2.1's own
+// nearby is an automaton that accepts the terms within a number of edits of a word,
+// counted in characters. It implements vellum's interface; the automaton in vellum 1.2.1
 // is wrong for words of more than 16 characters.
 //
-// A state is a column of the table of distances (Wagner and Fischer, 1974)
-// after some characters of a term, together with the bytes of an incomplete
-// character, packed into a number. Of the column only the cells matter that are
-// at most distance from the diagonal, and values up to distance+1. State
-// 0 is for a term that cannot come near any more.
+// A state is a column of the table of distances (Wagner and Fischer, 1974) after some
+// characters of a term, together with the bytes of an incomplete character, packed into a
+// number. In the column, only the cells at most distance from the diagonal matter, and
+// only values up to distance+1. State 0 means that the term can no longer come near.
 type nearby struct {
 	word     []rune
 	distance int
@@ -24,7 +23,7 @@ type nearby struct {
 const maxNearby = 3
 
 const (
-	cellBits  = 3 // of each of 2*distance+1 cells
+	cellBits  = 3 // bits for each of the 2*distance+1 cells
 	cellsBits = cellBits * (2*maxNearby + 1)
 	// Characters of the term so far, plus one, so that no state is 0.
 	lengthShift = cellsBits
@@ -94,7 +93,7 @@ func (a *nearby) accept(state int, r rune) int {
 		if k < 2*a.distance { // r is inserted
 			cell = cellOf(state, k+1) + 1
 		}
-		if k > 0 { // a character of the word is left out
+		if k > 0 { // a character of the word is omitted
 			cell = min(cell, cells[k-1]+1) //nolint:gosec // k is not 0
 		}
 		if at > 0 && at <= len(a.word) {

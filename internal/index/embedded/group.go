@@ -12,16 +12,16 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A document is one copy of a message, or several copies that say the same. The
-// documents of a message with differing copies are a group, and are in one
-// segment: when a copy says something new, all documents of its message
-// are written anew, and a late fact says that the old ones were
-// replaced. So everything an asker may see of a message is decided in one segment.
+// A document is one copy of a message, or several copies that say the same. The documents
+// of a message with differing copies are a group, and are in one segment: when a copy
+// says something new, all documents of its message are rewritten, and a late fact says
+// that the old ones were replaced. So everything that an asker may see of a message can
+// be decided within one segment.
 
 // A group has the documents of one message.
 type group struct {
-	// asOf is the record that gave the group its present form. A document without a
-	// group is as of its own record.
+	// asOf is the record that gave the group its present form. For a document without a
+	// group, it is the document's own record.
 	asOf    uint64
 	members []member
 }
@@ -96,7 +96,7 @@ func (s *segment) groupOf(doc uint32) int {
 	return int(n - 1)
 }
 
-// asOfDoc is the asOf record of a document.
+// asOfDoc returns the asOf record of a document.
 func (s *segment) asOfDoc(doc int) uint64 {
 	if n := s.group.at(doc); n > 0 {
 		return s.asOf.at(int(n - 1))
@@ -113,7 +113,7 @@ func (s *segment) spread(docs *roaring.Bitmap) *roaring.Bitmap {
 	if in.IsEmpty() {
 		return docs
 	}
-	groups := roaring.New() // each once, however many of its members are among the documents
+	groups := roaring.New() // has each group once, however many of its members are among the documents
 	in.Iterate(func(doc uint32) bool {
 		groups.Add(uint32(s.groupOf(doc)))
 		return true
@@ -137,13 +137,12 @@ type view struct {
 // seenDocs are the documents of a view. They are kept in the cache, which may
 // outlive a segment's mapping.
 type seenDocs struct {
-	// selected are the documents with a sighting that the scope selects, nil for
-	// all.
+	// selected are the documents with a sighting that the scope selects, or nil for all.
 	selected *roaring.Bitmap
-	// visible has one document for each message: in a group, the one whose copy has
-	// the sent time. Nil for all.
+	// visible has one document for each message (in a group, the one whose copy has the
+	// sent time), or is nil for all.
 	visible *roaring.Bitmap
-	// shown has for each group its visible document, or noPlace.
+	// shown has, for each group, its visible document, or noPlace if there is none.
 	shown []uint32
 	// differs are the visible documents of messages with differing copies.
 	differs *roaring.Bitmap
@@ -244,7 +243,7 @@ func (v *view) chooseShown() {
 }
 
 // better reports whether the message's sent time is a's rather than b's, by the rule of
-// [query.Doc.Lead]. For equal ones, either answer is right.
+// [query.Doc.Lead]. If they are equal, either answer is right.
 func (v *view) better(a, b member) bool {
 	x, y := v.cursor(int(a.doc)), v.cursor(int(b.doc))
 	return cmp.Or(cmp.Compare(a.quality, b.quality), compareCursors(&x, &y)) < 0
@@ -275,7 +274,7 @@ func (s *segment) receiverMarks() (none, several uint64) {
 	return ordinal("", s.receivers.count), ordinal(severalReceivers, s.receivers.count+1)
 }
 
-// oneReceiver returns the receiver that the copies of a message name together.
+// oneReceiver returns the only receiver that the copies of a message name between them.
 func (v *view) oneReceiver(doc int, none, several uint64) uint64 {
 	one := none
 	v.eachCopy(doc, func(copied int) {
@@ -290,7 +289,7 @@ func (v *view) oneReceiver(doc int, none, several uint64) uint64 {
 	return one
 }
 
-// lift turns documents of copies into those of their messages.
+// lift turns documents of copies into the documents of their messages.
 func (v *view) lift(docs *roaring.Bitmap) *roaring.Bitmap {
 	if v.groups == 0 {
 		return docs

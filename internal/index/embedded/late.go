@@ -10,17 +10,16 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// lateFacts are facts that came after the documents that they are about: the
-// sequence numbers of copies that were seen again in a delivery or removed, or of the
-// asOf records of replaced documents. They are in the segment that was written when
-// they came.
+// lateFacts are facts that arrived after the documents that they are about: the sequence
+// numbers of copies that were seen again in a delivery or removed, or of the asOf records
+// of replaced documents. They are in the segment that was being filled when they arrived.
 type lateFacts struct {
 	delivery argus.DeliveryNumber // or factReplaced, or factRemoved
 	high     uint32               // upper half of the sequence numbers
 	low      *roaring.Bitmap      // lower halves
 }
 
-// Values of delivery for facts without one.
+// Values of delivery for facts that have no delivery.
 const (
 	factReplaced argus.DeliveryNumber = 0
 	factRemoved  argus.DeliveryNumber = math.MaxUint32
@@ -91,7 +90,7 @@ func parseLate(data []byte) ([]lateFacts, error) {
 	return late, nil
 }
 
-// about reports whether there is a fact about a message from first to last.
+// about reports whether there is a fact about any message numbered first to last.
 func (f *lateFacts) about(first, last uint64) bool {
 	if f.low.IsEmpty() {
 		return false

@@ -21,10 +21,11 @@ const (
 	manifestName = "manifest"
 	lockName     = "lock"
 
-	// formatVersion is the version of the manifest and the files it lists. 1 is the
-	// first; 2 adds a column for the only receiver of a message, and removed messages; 3
-	// adds ids, and the copies of one message as a group; 4 names the evidence, with the
-	// segments of 3; 5 names it with the trees of open deliveries; 6 adds the sums of contents.
+	// formatVersion is the version of the manifest and of the files that it lists. 1 is
+	// the first; 2 adds a column for the only receiver of a message, and removed
+	// messages; 3 adds ids, and the copies of one message as a group; 4 names the
+	// evidence, with the segments of 3; 5 names it with the trees of open deliveries; 6
+	// adds the sums of contents.
 	formatVersion = 6
 
 	// maxManifest bounds the manifest's size in bytes.
@@ -40,7 +41,7 @@ type manifest struct {
 	Position uint64 `json:"position"`
 	// Readings is the newest reading that the evidence counted when it was followed.
 	Readings argus.DeliveryNumber `json:"readings,omitempty"`
-	// Evidence names the evidence up to Position.
+	// Evidence identifies the evidence up to Position.
 	Evidence string `json:"evidence,omitempty"`
 	// Next is the number of the next segment file.
 	Next     uint64         `json:"next"`
@@ -91,8 +92,8 @@ func parseManifest(data []byte) (*manifest, error) {
 	return m, nil
 }
 
-// readManifest returns the manifest of an index, an empty one if there is none
-// yet: the writer makes it before the first segment.
+// readManifest returns the manifest of an index, or an empty one if there is none yet:
+// the writer makes it before the first segment.
 func readManifest(d durable.Disk, dir string) (*manifest, error) {
 	data, err := durable.ReadFile(d, filepath.Join(dir, manifestName), maxManifest)
 	switch {

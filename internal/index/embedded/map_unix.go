@@ -9,7 +9,7 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// mapFile maps a file of the operating system, and reads any other file.
+// mapFile maps a file of the operating system, and reads the whole of any other file.
 func mapFile(f durable.File, size int) (data []byte, unmap func(), err error) {
 	file, ok := f.(*os.File)
 	if !ok {

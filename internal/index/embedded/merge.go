@@ -12,7 +12,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// mergeFactor is how many segments of similar size become one.
+// mergeFactor is the number of segments of similar size that are merged into one.
 const mergeFactor = 8
 
 func (ix *Index) wakeMerger() {
@@ -44,8 +44,8 @@ func (ix *Index) mergeLoop(ctx context.Context) {
 	}
 }
 
-// waitForMerges waits while too many segments are to be merged, and returns an error
-// of a merge since the last call.
+// waitForMerges waits while too many segments are waiting to be merged, and returns the
+// error of any merge since the last call.
 func (ix *Index) waitForMerges() error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -58,8 +58,8 @@ func (ix *Index) waitForMerges() error {
 	return err
 }
 
-// waiting counts the segments that will become part of a larger one: those small
-// enough for mergeFactor of their size to fit in it.
+// waiting counts the segments that will become part of a larger one: those so small that
+// mergeFactor segments of their size fit in one.
 func (ix *Index) waiting(segments []*segment) (n int) {
 	for _, s := range segments {
 		if mergeFactor*s.docs <= ix.options.SegmentDocs && mergeFactor*s.size <= segmentBytes {
@@ -69,7 +69,7 @@ func (ix *Index) waiting(segments []*segment) (n int) {
 	return n
 }
 
-// Settle waits until nothing is left to merge, and returns an error of a merge.
+// Settle waits until nothing is left to merge, and returns the error of a failed merge.
 func (ix *Index) Settle(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() {
 		ix.mu.Lock()
@@ -85,8 +85,8 @@ func (ix *Index) Settle(ctx context.Context) error {
 	return cmp.Or(ctx.Err(), ix.mergeErr)
 }
 
-// pick chooses segments to merge: eight of similar size, or fewer if more would
-// not fit in one segment; otherwise one with many documents gone; nil if there is
+// pick chooses segments to merge: eight of similar size, or fewer if more would not fit
+// in one segment; otherwise, one with many gone documents. It returns nil if there is
 // nothing to do.
 func (ix *Index) pick(segments []*segment) []*segment {
 	levels := map[int][]*segment{}
@@ -143,7 +143,7 @@ func (ix *Index) mergeOnce(ctx context.Context) (bool, error) {
 	return true, ix.publish(0, func(segments []*segment) []*segment {
 		if !slices.Contains(segments, chosen[0]) {
 			one.obsolete.Store(true)
-			return segments // the index was begun anew in between
+			return segments // the index was begun anew in the meantime
 		}
 		segments = slices.DeleteFunc(segments, func(s *segment) bool { return slices.Contains(chosen, s) })
 		return append(segments, one)
@@ -168,8 +168,8 @@ func (ix *Index) mergeSegments(q *search, segments []*segment) (one *segment, er
 type merge struct {
 	ctx      context.Context
 	segments []*segment
-	// order has the documents of the new segment, and places the reverse:
-	// segment and document to new document, or noPlace for a removed one.
+	// order lists the documents of the new segment. places is the reverse: it maps
+	// segment and document to the new document, or to noPlace for a removed one.
 	order  []docRef
 	places [][]uint32
 	// wordPlaces maps a segment's words to those of the new segment.
@@ -180,7 +180,7 @@ type docRef struct{ segment, doc uint32 }
 
 const noPlace = math.MaxUint32
 
-// newMerge orders the documents, without the gone ones.
+// newMerge orders the documents, leaving out those that are gone.
 func newMerge(ctx context.Context, segments []*segment, gone []*roaring.Bitmap) *merge {
 	m := &merge{ctx: ctx, segments: segments}
 	heads := make([]int, len(segments))
@@ -283,7 +283,7 @@ func (m *merge) column(of func(s *segment) *column) func(int) uint64 {
 // values returns a list of values and a column of their ordinals.
 func (m *merge) values(of func(s *segment) (*sorted, *column)) values {
 	lists := make([]*sorted, len(m.segments))
-	ordinals := make([][]uint64, len(m.segments)) // old to new
+	ordinals := make([][]uint64, len(m.segments)) // maps old ordinals to new ones
 	for i, s := range m.segments {
 		lists[i], _ = of(s)
 		ordinals[i] = make([]uint64, lists[i].count)
@@ -350,8 +350,8 @@ func (m *merge) terms() iter.Seq2[[]byte, []uint32] {
 	}
 }
 
-// mergeRuns sorts numbers that consist of sorted runs, which end at ends. It
-// returns them and the free memory.
+// mergeRuns sorts numbers that consist of sorted runs, which end at ends. It returns the
+// sorted numbers and the memory that is now free.
 func mergeRuns(list, scratch []uint32, ends []int) (sorted, free []uint32) {
 	for len(ends) > 1 {
 		scratch = scratch[:0]
@@ -379,7 +379,7 @@ func mergeRuns(list, scratch []uint32, ends []int) (sorted, free []uint32) {
 
 // words returns a function that appends the words of new documents as ranks.
 func (m *merge) words(ranks []uint32) func([]byte, int) []byte {
-	byRank := make([][]uint32, len(m.segments)) // old rank to new rank
+	byRank := make([][]uint32, len(m.segments)) // maps old ranks to new ranks
 	for i, s := range m.segments {
 		byRank[i] = make([]uint32, s.ranks.count)
 		for word := range byRank[i] {

@@ -8,7 +8,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// BenchmarkNodes counts the hits of each kind of node, at its whole cost.
+// BenchmarkNodes counts the hits of each kind of node, measuring its full cost.
 func BenchmarkNodes(b *testing.B) {
 	var busy time.Duration
 	ix := build(b, b.TempDir(), benchDocs(), &busy)

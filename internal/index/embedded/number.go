@@ -11,8 +11,9 @@ import (
 // back from its end, it finds the documents that have groups for all of it; then it
 // reads their words.
 func (q *search) number(s *segment, n query.Number, within *roaring.Bitmap) (*roaring.Bitmap, error) {
-	groups := map[uint64]string{} // by rank
-	// The documents that have groups for the rest of the number from a digit on.
+	groups := map[uint64]string{} // keyed by rank
+	// The documents that have groups for the rest of the number, starting at a given
+	// digit.
 	left := make([]*roaring.Bitmap, len(n.Digits)+1)
 	for from := len(n.Digits) - 1; from >= 0; from-- {
 		var sets []*roaring.Bitmap
@@ -45,7 +46,7 @@ func (q *search) number(s *segment, n query.Number, within *roaring.Bitmap) (*ro
 		docs = roaring.And(docs, within)
 	}
 	var found []uint32
-	var words []string // "" for a word that is not a group of the number
+	var words []string // "" for a word that is not a group of the number's digits
 	err := q.each(docs, func(doc int) error {
 		words = words[:0]
 		for ranks := s.words(doc); len(ranks) > 0; {

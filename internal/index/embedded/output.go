@@ -13,7 +13,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type output struct {
 	w        io.Writer
 	buf      []byte
-	begin    int // of the bytes of buf that are not yet in sum
+	begin    int // where the bytes of buf that are not yet in sum begin
 	written  uint64
 	sum      uint32
 	sections []section
@@ -35,7 +35,7 @@ func newOutput(w io.Writer) *output {
 
 func (o *output) offset() uint64 { return o.written + uint64(len(o.buf)) }
 
-// room ensures that n bytes, at most a part of the buffer, can be appended.
+// room ensures that n bytes can be appended; n must not exceed the size of the buffer.
 func (o *output) room(n int) {
 	if len(o.buf)+n > cap(o.buf) {
 		o.flush()
@@ -77,7 +77,7 @@ func (o *output) bytes(p []byte) {
 	}
 }
 
-// Write is io.Writer.
+// Write implements io.Writer.
 func (o *output) Write(p []byte) (int, error) {
 	o.bytes(p)
 	return len(p), o.err
@@ -96,5 +96,5 @@ func (o *output) section(write func()) {
 	o.sections = append(o.sections, s)
 }
 
-// pad counts the bytes to the next multiple of 8.
+// pad returns the number of bytes to the next multiple of 8.
 func pad(n uint64) uint64 { return -n & 7 }

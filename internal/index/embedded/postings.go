@@ -46,15 +46,15 @@ func (w *postingsWriter) add(docs []uint32) {
 	}
 }
 
-// postings are those of one term, in place in a segment.
+// postings are the postings of one term, read in place in a segment.
 type postings struct {
 	count int
-	list  []byte // of up to shortList documents
-	bits  []byte // otherwise
+	list  []byte // for up to shortList documents
+	bits  []byte // for more documents
 	one   uint32 // if count is 1
 }
 
-// postings returns the postings of the term with an ordinal.
+// postings returns the postings of the term with the given ordinal.
 func (s *segment) postings(ordinal int) postings {
 	place := s.places.at(ordinal)
 	if place&1 != 0 {
@@ -100,8 +100,8 @@ func (p postings) appendTo(docs []uint32) []uint32 {
 	return docs
 }
 
-// bitmap returns the documents as a bitmap that must not be changed: it may be
-// in the segment's file.
+// bitmap returns the documents as a bitmap that must not be changed, because it may be in
+// the segment's file.
 func (p postings) bitmap() *roaring.Bitmap {
 	b := roaring.New()
 	if p.bits == nil {

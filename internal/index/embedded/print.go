@@ -9,15 +9,15 @@ import (
 	"github.com/argus-evidence/argus/internal/same"
 )
 
-// A printer adds the hashes of documents to a comparison, each as it comes. They cover
+// A printer adds the hashes of documents to a comparison as they come. The hashes cover
 // the terms that a batch would number.
 type printer struct {
 	*comparison
 	sign     uint64
 	analyzer query.Analyzer
 	same     same.Hasher
-	// groups caches the results for groups of fields by the hash of their key: many
-	// messages share few of them.
+	// groups caches the results for groups of fields, keyed by the hash of their key:
+	// there are few distinct ones, shared by many messages.
 	groups     map[uint64]groupPrint
 	seen       hashSet
 	key, value []byte
@@ -26,7 +26,7 @@ type printer struct {
 // groupPrint is the sum over the terms of a group of fields, and the hash of its value.
 type groupPrint struct{ terms, value uint64 }
 
-// mostGroups is the most groups in the cache.
+// mostGroups is the maximum number of groups in the cache.
 const mostGroups = 1 << 18
 
 func newPrinter(c *comparison, sign uint64) *printer {
@@ -57,15 +57,15 @@ func (p *printer) addGroup(asOf uint64, copies []*argus.Record) {
 
 func (p *printer) put(one *print) { p.count(one.seq, p.sign*maphash.Comparable(p.seed, *one)) }
 
-// addFact adds documents that were seen again. Replacements show in the documents that
-// count.
+// addFact adds the fact that documents were seen again. Replacements show in the
+// documents that count.
 func (p *printer) addFact(fact argus.DeliveryNumber, number uint64) {
 	if fact != factReplaced {
 		p.count(number, p.sign*maphash.Comparable(p.seed, seenIn{fact, number}))
 	}
 }
 
-// print returns the compared part of a copy that is a single document.
+// print returns the part to compare of a copy that is a single document.
 func (p *printer) print(r *argus.Record) print {
 	m := r.Message
 	one := print{same: sumOf(p.same.Key(m)), time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, id: binary.BigEndian.Uint64(r.ID[:8]), said: p.odd}
@@ -120,13 +120,13 @@ func (p *printer) terms(d *query.Doc, fields ...query.FieldName) (sum uint64) {
 	return sum
 }
 
-// A hashSet is a set of hashes that is emptied often.
+// A hashSet is a set of hashes that is often emptied.
 type hashSet struct {
-	slots []uint64 // 0 is free
+	slots []uint64 // a slot with 0 is free
 	count int
 }
 
-// largeSet is the most slots that a set keeps when it is emptied.
+// largeSet is the maximum number of slots that a set keeps when it is emptied.
 const largeSet = 1 << 12
 
 func (s *hashSet) reset() {

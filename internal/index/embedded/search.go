@@ -27,7 +27,8 @@ func (ix *Index) begin(ctx context.Context) (*search, error) {
 	}, nil
 }
 
-// newestFirst returns the segments with documents, those with the newest first.
+// newestFirst returns the segments that have documents, ordered by their newest document,
+// newest first.
 func (s *snapshot) newestFirst() []*segment {
 	list := slices.DeleteFunc(slices.Clone(s.segments), func(seg *segment) bool { return seg.docs == 0 })
 	slices.SortStableFunc(list, func(a, b *segment) int {
@@ -161,7 +162,7 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 		parts = append(parts, part{v.segment, docs})
 		return nil
 	}, last: func() error {
-		// Oldest first, so that few segments have something for the page.
+		// Start with the oldest, so that few segments contribute to the page.
 		slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.times.at(0), b.times.at(0)) })
 		for _, p := range parts {
 			err := p.read(func() {

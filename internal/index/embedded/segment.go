@@ -24,34 +24,34 @@ import (
 // Version 4 of the segment file, see docs/format/index.md.
 const segmentMagic = "argsegm4"
 
-// The sections of a segment file, in their order.
+// The sections of a segment file, in order.
 const (
-	sectionTimes         = iota // sort key of the sent time
+	sectionTimes         = iota // sort keys of the sent times
 	sectionSequences            // the service's sequence
 	sectionSeqs                 // place in the evidence
 	sectionIDs                  // first 8 bytes of the id
 	sectionGrouped              // documents that are in a group, as a bitmap
-	sectionGroup                // of each document, from 1; 0 for none
-	sectionAsOf                 // of each group: the record with which it began
-	sectionMemberPlaces         // of each group: its first member; and the end
+	sectionGroup                // the group of each document, from 1; 0 for none
+	sectionAsOf                 // for each group, the record with which it began
+	sectionMemberPlaces         // for each group, its first member; and finally the end
 	sectionMembers              // documents of the groups
-	sectionVersions             // of each member: its version, numbered in the group
-	sectionQualities            // of each member: how good its sent time is
+	sectionVersions             // for each member, its version, numbered within the group
+	sectionQualities            // for each member, how good its sent time is
 	sectionConversations        // see appendConversationKey
-	sectionConversation         // of each document
+	sectionConversation         // the conversation of each document
 	sectionSenders              // accounts
-	sectionSender               // of each document
+	sectionSender               // the sender of each document
 	sectionReceivers            // accounts that are the one receiver of a message
-	sectionReceiver             // of each document
+	sectionReceiver             // the receiver of each document
 	sectionLangs                // language tags
-	sectionLang                 // of each document
-	sectionPostings             // of each term
+	sectionLang                 // the language of each document
+	sectionPostings             // the postings of each term
 	sectionTerms                // all terms
-	sectionAutomaton            // the same as an FST, term to ordinal
+	sectionAutomaton            // the same as an FST that maps terms to ordinals
 	sectionPlaces               // where the postings of each term are
-	sectionRanks                // word ordinal to rank
+	sectionRanks                // maps word ordinals to ranks
 	sectionTokens               // ranks of the words of each document
-	sectionTokenPlaces          // where each run of documents begins in them
+	sectionTokenPlaces          // where each run of documents begins in sectionTokens
 	sectionLate                 // facts about documents of any segment
 	sectionSumHigh              // of each document: the sum of its content, the upper half
 	sectionSumLow               // the lower half
@@ -63,11 +63,12 @@ const (
 	// trailer: checksum of the footer, 4 bytes of zero, magic
 	trailerSize = 16
 
-	// maxDocs bounds the numbers in a segment, and maxSegmentBytes its file.
+	// maxDocs bounds the number of documents in a segment, and maxSegmentBytes the size
+	// of its file.
 	maxDocs         = math.MaxInt32
 	maxSegmentBytes = 1 << 40
 
-	// tokenRun is how many documents share an entry in sectionTokenPlaces.
+	// tokenRun is the number of documents that share an entry in sectionTokenPlaces.
 	tokenRun = 32
 )
 
@@ -77,7 +78,7 @@ const (
 type segment struct {
 	name string
 	size int64
-	sum  uint32 // of the footer: identifies the content in the manifest
+	sum  uint32 // checksum of the footer, which identifies the content in the manifest
 	file durable.File
 	data []byte // the mapped file
 	// unmap releases data, and remove removes the file.
@@ -85,16 +86,16 @@ type segment struct {
 	remove func() error
 	refs   atomic.Int32
 	// obsolete means that no manifest lists the segment any more, and that the last
-	// reader removes it; only set on the writer's segments.
+	// reader removes it. It is set only on the writer's segments.
 	obsolete atomic.Bool
 
 	docs int
 	// gone counts the removed and replaced documents that are still in the file;
 	// messages counts the visible ones.
 	gone, messages atomic.Uint64
-	removed        atomic.Bool // some were removed, and must leave the file
+	removed        atomic.Bool // some documents were removed, and must disappear from the file
 
-	firstSeq, lastSeq uint64 // of its documents, in the evidence
+	firstSeq, lastSeq uint64 // the range of its documents in the evidence
 	firstWord         int    // ordinal of the first term that is a word
 
 	sections [sectionCount]section
@@ -271,7 +272,7 @@ type besideTerm struct {
 	ordinal int
 }
 
-// findTypes collects the types of the documents: in most segments only messages.
+// findTypes collects the types of the documents. Most segments have only messages.
 func (s *segment) findTypes() {
 	for t, word := range argus.TypeWords {
 		if argus.Type(t).IsMessage() {
@@ -283,8 +284,8 @@ func (s *segment) findTypes() {
 	}
 }
 
-// check reads the whole file anew, compares it with its checksums, and
-// yields the damage until yield returns false.
+// check reads the whole file again, compares it with its checksums, and yields the damage
+// until yield returns false.
 func (s *segment) check(yield func(error) bool) bool {
 	whole, err := s.file.Stat()
 	if err != nil {
@@ -338,7 +339,7 @@ func (s *segment) verify() error {
 	return nil
 }
 
-// timeKey returns a number that sorts as the sent time does: 0 is an unknown time.
+// timeKey returns a number that sorts like the sent time; 0 means an unknown time.
 func timeKey(t argus.Time) uint64 {
 	if !t.Known() {
 		return 0

@@ -33,13 +33,13 @@ type content struct {
 	words               func(ranks []uint32) func(dst []byte, doc int) []byte
 	late                []lateFacts
 	sumHigh, sumLow     func(doc int) uint64
-	// automaton is set if one is to be made. It is for segments that stay: in small
-	// ones a list of terms is fast enough and costs less.
+	// automaton is set if an automaton is to be made. It is for segments that stay; in
+	// small ones, a list of terms is fast enough and costs less.
 	automaton bool
 	err       func() error // why the sequences above ended early; may be nil
 }
 
-// values are the distinct values of a column and the value of each document.
+// values holds the distinct values of a column, and the value of each document.
 type values struct {
 	list sortedWriter
 	of   func(doc int) uint64
@@ -171,7 +171,7 @@ func (c *content) writeFooter(out *output, firstWord int) error {
 		}
 		first, last = min(first, seq), max(last, seq)
 	}
-	for i := range c.groups { // facts are about these too
+	for i := range c.groups { // facts can also be about these
 		last = max(last, c.groups[i].asOf)
 	}
 	var footer []byte

@@ -11,15 +11,15 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A source is a segment with its position in a stream.
+// A source is a segment and how far a stream has got in it.
 type source struct {
 	segment *segment
 	docs    roaring.IntPeekable
 	head    index.Hit
 }
 
-// Stream implements [index.Index]. A segment is evaluated when the stream reaches
-// its oldest document, so that few are in memory at a time.
+// Stream implements [index.Index]. A segment is evaluated only when the stream reaches
+// its oldest document, so that few segments are in memory at a time.
 func (ix *Index) Stream(ctx context.Context, n, scope query.Node) iter.Seq2[index.Hit, error] {
 	return func(yield func(index.Hit, error) bool) {
 		q, err := ix.begin(ctx)

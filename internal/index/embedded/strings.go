@@ -7,9 +7,9 @@ import (
 	"sort"
 )
 
-// sorted is a sorted list of distinct strings in a segment. Every blockSize-th string
-// is complete; the others are the length of the prefix shared with the one before,
-// and the rest. A string is identified by its position, its ordinal.
+// sorted is a sorted list of distinct strings in a segment. Every blockSize-th string is
+// complete; each of the others is stored as the length of the prefix shared with the
+// previous one, and the rest. A string is identified by its position, called its ordinal.
 type sorted struct {
 	count  int
 	blocks column // where each block begins in data
@@ -81,7 +81,7 @@ func parseSorted(data []byte) (s sorted, err error) {
 	if err != nil {
 		return s, err
 	}
-	// Every string takes a byte at least.
+	// Every string takes at least one byte.
 	if count > uint64(len(s.data)) || (int(count)+blockSize-1)/blockSize != s.blocks.count {
 		return s, malformed("a list of %d strings has %d blocks", count, s.blocks.count)
 	}
@@ -94,7 +94,8 @@ func parseSorted(data []byte) (s sorted, err error) {
 type sortedCursor struct {
 	list *sorted
 	next int // ordinal of the string after the current one
-	// shared is how many bytes the current string has in common with the one before.
+	// shared is the number of leading bytes that the current string has in common with
+	// the previous one.
 	shared int
 	rest   []byte
 	key    []byte // the current string; valid until the next call
@@ -148,7 +149,7 @@ func (c *sortedCursor) number() int {
 	return int(n)
 }
 
-// from returns a cursor whose next advance gives the string of an ordinal.
+// from returns a cursor whose next advance gives the string with the given ordinal.
 func (s *sorted) from(ordinal int) *sortedCursor {
 	c := &sortedCursor{list: s, next: ordinal - ordinal%blockSize}
 	for c.next < ordinal && c.advance() {
@@ -235,8 +236,8 @@ func (s *sorted) prefixed(prefix []byte) (low, high int) {
 	return low, high
 }
 
-// successor returns the least string above all that begin with prefix, or nil if
-// there is none.
+// successor returns the smallest string that is greater than all those that begin with
+// prefix, or nil if there is none.
 func successor(prefix []byte) []byte {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] != 0xFF {
@@ -254,7 +255,7 @@ type place struct{ list, ordinal int }
 func mergeSorted(lists []*sorted) iter.Seq2[[]byte, []place] {
 	return func(yield func([]byte, []place) bool) {
 		cursors := make([]*sortedCursor, len(lists))
-		heap := make([]int, 0, len(lists)) // lists by (key, list), least first
+		heap := make([]int, 0, len(lists)) // lists ordered by (key, list), smallest first
 		less := func(a, b int) bool {
 			order := bytes.Compare(cursors[a].key, cursors[b].key)
 			return order < 0 || order == 0 && a < b

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// searchAll finds the same keys as search.
+// searchAll must find the same keys as search.
 func TestSearchAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.StringOfN(rapid.SampledFrom([]rune("abc")), 0, 5, -1)

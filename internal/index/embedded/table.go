@@ -14,7 +14,7 @@ type table struct {
 
 type tableEntry struct {
 	begin, length uint32 // in arena
-	last, count   uint32 // for the table's user
+	last, count   uint32 // for use by the table's owner
 }
 
 func newTable() table { return table{seed: maphash.MakeSeed(), slots: make([]uint64, 1<<10)} }
@@ -27,13 +27,13 @@ func (t *table) reset() {
 	t.entries, t.arena = t.entries[:0], t.arena[:0]
 }
 
-// at returns the string with a number.
+// at returns the string with the given number.
 func (t *table) at(number uint32) []byte {
 	e := &t.entries[number]
 	return t.arena[e.begin : e.begin+e.length]
 }
 
-// number returns the number of a string, and whether it is new.
+// number returns the number of a string, and whether the string is new.
 func (t *table) number(s []byte) (uint32, bool) { return t.find(maphash.Bytes(t.seed, s), s) }
 
 func (t *table) find(hash uint64, s []byte) (uint32, bool) {
@@ -59,7 +59,7 @@ func (t *table) find(hash uint64, s []byte) (uint32, bool) {
 // wanted is a string to be numbered together with others.
 type wanted struct {
 	hash uint64
-	end  int // in the bytes of all, where it ends
+	end  int // where the string ends in the bytes of all
 	seen uint64
 }
 
@@ -72,9 +72,9 @@ func (t *table) want(list []wanted, all []byte) []wanted {
 	return append(list, wanted{hash: maphash.Bytes(t.seed, all[begin:]), end: len(all)})
 }
 
-// numbers appends the numbers of several strings, and returns the approximate size of
-// the new ones in bytes. A lookup waits for memory three times; done step by step for all
-// strings, the waits overlap.
+// numbers appends the numbers of several strings, and returns the approximate size of the
+// new ones in bytes. A lookup waits for memory three times; when all strings are looked
+// up step by step together, the waits overlap.
 func (t *table) numbers(to []uint32, list []wanted, all []byte) (numbers []uint32, added int) {
 	for i := range list {
 		list[i].seen = t.slots[int(list[i].hash)&(len(t.slots)-1)]

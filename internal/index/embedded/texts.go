@@ -11,17 +11,18 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Some nodes are decided only by texts, read from the evidence: expressions, and words
-// as written. Reading texts is slow, so the terms leave as few as possible.
+// Some nodes can be decided only by texts, read from the evidence: expressions, and words
+// as written. Reading texts is slow, so the terms are used to leave as few texts to read
+// as possible.
 
-// textKey is an expression in a segment.
+// textKey identifies an expression in a segment.
 type textKey struct {
 	segment *segment
 	expr    string
 }
 
-// wordsPerText: a lookup of this many words in the dictionary costs about as much as
-// reading the texts of one message.
+// wordsPerText is the number of words whose lookup in the dictionary costs about as much
+// as reading the texts of one message.
 const wordsPerText = 30
 
 func (q *search) regexp(s *segment, n query.Regexp, within *roaring.Bitmap) (*roaring.Bitmap, error) {
@@ -46,7 +47,8 @@ func (q *search) regexp(s *segment, n query.Regexp, within *roaring.Bitmap) (*ro
 	return q.read(s, n, within, re.MatchString)
 }
 
-// cheap is the number of texts that can be read in the time of a pass over the dictionary.
+// cheap returns the number of texts that can be read in the time that a pass over the
+// dictionary takes.
 func (s *segment) cheap() uint64 { return uint64((s.terms.count - s.firstWord) / wordsPerText) }
 
 // needs returns the documents with the terms that an expression needs, or more if
@@ -73,7 +75,7 @@ func (q *search) needs(s *segment, n query.Regexp) (*roaring.Bitmap, error) {
 	return docs, nil
 }
 
-// written reads the texts that have the words.
+// written reads the texts of the documents that have the words.
 func (q *search) written(s *segment, n query.Written, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	docs, err := q.phrase(s, query.Analyze(n.Text), within)
 	if err != nil || docs.IsEmpty() {

@@ -20,7 +20,7 @@ func (c *counted) Whole(ctx context.Context, seq uint64) (*argus.Record, error) 
 	return c.texts.Whole(ctx, seq)
 }
 
-// Texts are read only where terms do not decide, and only as many as allowed.
+// Texts are read only where terms cannot decide, and only as many as allowed.
 func TestTexts(t *testing.T) {
 	var records texts
 	for i := range 100 {

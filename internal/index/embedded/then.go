@@ -12,7 +12,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// thens caches the results of the Thens of a search, each swept once.
+// thens caches the results of the Thens in a search, so that each is swept only once.
 type thens struct {
 	mu     sync.Mutex
 	sweeps map[string]func() (map[*segment]*roaring.Bitmap, error)
@@ -36,22 +36,22 @@ func (q *search) then(s *segment, n query.Then) (*roaring.Bitmap, error) {
 	return found[s], nil
 }
 
-// A turns is the input of a sweep from one segment.
+// A turns is one segment's input to a sweep.
 type turns struct {
 	*segment
 	inside *roaring.Bitmap // turns in the scope
 	// The turns inside that match the first and the second node.
 	first, second dense
-	// For each conversation of the segment its number in the sweep, from 1; 0 for
-	// one without possible hits. The same for each sender, 0 for none.
+	// For each conversation of the segment, its number in the sweep, from 1, or 0 if it
+	// has no possible hits. The same for each sender, with 0 for none.
 	conversations, senders []uint32
 
 	// docs iterates over inside; next are the documents that it returned last.
 	docs  roaring.ManyIntIterable
 	buf   [patience]uint32
 	next  []uint32
-	known int    // the first one with a known time
-	doc   int    // the current one
+	known int    // the first document with a known time
+	doc   int    // the current document
 	time  uint64 // its sort key
 }
 
@@ -62,7 +62,7 @@ func (d dense) has(doc int) bool { return doc/64 < len(d) && d[doc/64]>>(doc%64)
 
 // earlier is a message that matches the first node.
 type earlier struct {
-	at     uint32 // its number in its conversation
+	at     uint32 // its number within its conversation
 	sender uint32
 }
 
@@ -80,7 +80,8 @@ func (q *search) sweep(n query.Then) (map[*segment]*roaring.Bitmap, error) {
 		}
 	}
 	count := number(all, n)
-	// By number of the conversation, in two slices: all messages count, few are kept.
+	// Indexed by the number of the conversation, in two slices: all messages are counted,
+	// but few are kept.
 	messages, kept := make([]uint32, count+1), make([][]earlier, count+1)
 	found := map[*segment]*roaring.Bitmap{}
 	var line queue
@@ -192,7 +193,7 @@ func number(all []*turns, n query.Then) (count uint32) {
 	return count
 }
 
-// answeredBy reports whether a message of the second node may follow it.
+// answeredBy reports whether a message of the second node may follow this one.
 func (e earlier) answeredBy(this earlier, other bool) bool {
 	return !other || e.sender != 0 && this.sender != 0 && e.sender != this.sender
 }

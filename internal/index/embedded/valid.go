@@ -10,8 +10,8 @@ import (
 )
 
 // valid checks that the parts of a segment fit together, so that every reader stays
-// within bounds. Checksums cannot show it: a forger can write them too. It is for
-// Compare, and for explaining a panic.
+// within bounds. Checksums cannot ensure this, because a forger can write them too. It is
+// used by Compare, and for explaining a panic.
 func (s *segment) valid(position uint64) (err error) {
 	defer guard(s.name, &err)
 	s.validDocs(position)
@@ -156,7 +156,7 @@ func (s *sorted) valid() {
 	}
 }
 
-// readBitmap reads a bitmap in a file and validates all of it.
+// readBitmap reads a bitmap from a file and validates all of it.
 func readBitmap(what string, b *roaring.Bitmap, data []byte) error {
 	return decode(what, func() error {
 		_, err := b.FromUnsafeBytes(data)

@@ -20,7 +20,7 @@ import (
 type visit struct {
 	query, scope query.Node
 	budget       index.Budget
-	// found is called with the matches of each piece that has any, by several
+	// found is called with the matches of each piece that has any, from several
 	// goroutines at once.
 	found func(*search, *view, *roaring.Bitmap) error
 	// last, if not nil, is called when all pieces are done, or those that the budget allows;
@@ -36,14 +36,14 @@ type piece struct {
 }
 
 const (
-	// textPiece is the most documents of a piece whose texts are read: few enough to
-	// stop in time and return the hits so far.
+	// textPiece is the maximum number of documents in a piece whose texts are read: few
+	// enough to stop in time and return the hits so far.
 	textPiece = 16 << 10
-	// aloneDocs is how many documents are not worth a second goroutine.
+	// aloneDocs is a number of documents that is not worth a second goroutine.
 	aloneDocs = 50_000
 )
 
-// A budgetError names the bound of a budget that ended a visit.
+// A budgetError names the bound in the budget that ended a visit.
 type budgetError string
 
 const errTexts = budgetError("it would read the texts of more messages than allowed")
@@ -201,8 +201,8 @@ func (q *search) matching(p *piece, n, scope query.Node) (*view, *roaring.Bitmap
 	return v, intersect(inside, docs), nil
 }
 
-// inside returns a scope's view of a piece, and its visible documents, nil for all of
-// the segment.
+// inside returns a scope's view of a piece, and its visible documents, or nil for all
+// documents of the segment.
 func (q *search) inside(p *piece, scope query.Node) (*view, *roaring.Bitmap, error) {
 	s := p.segment
 	var piece, within *roaring.Bitmap

@@ -11,10 +11,10 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// TestManyCopiesAreLinearWork adds many copies of one message, of two and of as many
-// as there are pairs of copies, and searches them: ten times the copies must be at most
-// twelve times the work. It counts the records that the index reads and the bytes that
-// it allocates.
+// TestManyCopiesAreLinearWork adds many copies of one message, of two, and of as many
+// messages as there are pairs of copies, and searches them: ten times as many copies must
+// cause at most twelve times the work. It counts the records that the index reads and the
+// bytes that it allocates.
 func TestManyCopiesAreLinearWork(t *testing.T) {
 	for name, copied := range map[string]func(i int) (id int, text string){
 		"equal":     func(int) (int, string) { return 0, "good" },
@@ -53,7 +53,7 @@ func TestManyCopiesAreLinearWork(t *testing.T) {
 				runtime.ReadMemStats(&after)
 				return float64(e.reads), float64(after.TotalAlloc - before.TotalAlloc)
 			}
-			const few = 2000 // groups are written at doublings: as far from one as ten times as many
+			const few = 2000 // groups are written at doublings; this is as far from one as ten times as many
 			reads, bytes := work(few)
 			tenReads, tenBytes := work(10 * few)
 			t.Logf("%d copies: %.0f records read, %.1f MB; %d: %.0f, %.1f MB", few, reads, bytes/1e6, 10*few, tenReads, tenBytes/1e6)
@@ -64,7 +64,7 @@ func TestManyCopiesAreLinearWork(t *testing.T) {
 	}
 }
 
-// copiesOf is evidence with copies of messages; it counts the reads.
+// copiesOf is evidence with copies of messages that counts how often it is read.
 type copiesOf struct {
 	records []*argus.Record
 	by      map[argus.ID][]uint64

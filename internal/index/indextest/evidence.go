@@ -17,10 +17,10 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// evidence is a list of records, and the slow and simple index over them.
+// evidence is a list of records, and also the slow and simple index over them.
 type evidence struct {
 	records []*argus.Record
-	// whole has for each record the one with the copy's complete content.
+	// whole has, for each record, the record with the copy's complete content.
 	whole   []*argus.Record
 	entries []*entry
 	removed []uint64
@@ -30,7 +30,7 @@ type evidence struct {
 // An entry is a message: the records of its copies, in order.
 type entry struct {
 	seqs []uint64
-	// In an answer: the part that its asker sees.
+	// In an answer, the part that its asker sees.
 	hit index.Hit
 	doc query.Doc
 }
@@ -65,7 +65,7 @@ func (e *evidence) append(r *argus.Record) uint64 {
 	return r.Seq
 }
 
-// other appends a record other than a message.
+// other appends a record that is not a message.
 func (e *evidence) other(kind argus.Kind) {
 	e.append(&argus.Record{Kind: kind, Delivery: 1})
 }
@@ -108,7 +108,7 @@ func (e *evidence) entry(seq uint64) *entry {
 	return e.entries[slices.IndexFunc(e.entries, func(e *entry) bool { return slices.Contains(e.seqs, seq) })]
 }
 
-// sightings are the copies of a message that were not removed and do not repeat an
+// sightings returns the copies of a message that were not removed and do not repeat an
 // earlier one.
 func (e *evidence) sightings(of *entry) (list []query.Sighting) {
 	for _, seq := range of.seqs {
@@ -124,7 +124,7 @@ func (e *evidence) sightings(of *entry) (list []query.Sighting) {
 	return list
 }
 
-// sameStatement reports whether a query cannot tell two copies apart; the order of
+// sameStatement reports whether two copies look the same to every query; the order of
 // receivers does not matter.
 func sameStatement(a, b *argus.Message) bool {
 	x, y := *a, *b
@@ -132,7 +132,7 @@ func sameStatement(a, b *argus.Message) bool {
 	return gocmp.Equal(x, y)
 }
 
-// older orders entries as [index.Request] says, oldest first.
+// older orders entries as described in [index.Request], oldest first.
 func older(a, b *index.Cursor) int {
 	micros := func(c *index.Cursor) int64 {
 		if !c.Known {
@@ -325,7 +325,7 @@ func facetValues(field query.FieldName, e *entry) (values []string) {
 	return query.Terms(&e.doc, field)
 }
 
-// count returns the counts of the values, in the order that facets have.
+// count returns the counts of the values, in the order used for facets.
 func count(list []*entry, values func(*entry) []string) (counts []index.Count) {
 	for _, e := range list {
 		for _, value := range values(e) {

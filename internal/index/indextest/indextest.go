@@ -1,7 +1,6 @@
-// Package indextest tests that an index keeps its promises.
-//
-// Every implementation of [index.Index] runs the suite. [query.Match] decides which
-// messages match; the rest of an answer is computed the slow and simple way from them.
+// Package indextest tests that an index keeps its promises. Every implementation of
+// [index.Index] runs the suite. [query.Match] decides which messages match; the rest of
+// an answer is computed from those messages in a slow and simple way.
 package indextest
 
 import (
@@ -21,8 +20,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Run runs the suite. Each directory that open gets belongs to the test. outdate gives
-// the index in a directory, which is not open, another version.
+// Run runs the suite. Each directory passed to open belongs to the test. outdate gives
+// another version to the index in a directory; the index must not be open.
 func Run(t *testing.T, open index.Open, outdate func(dir string) error) {
 	t.Run("Outdated", func(t *testing.T) { testOutdated(t, open, outdate) })
 	for _, test := range []struct {
@@ -129,7 +128,7 @@ func (f *fixture) put(messages ...argus.Message) {
 	f.flush()
 }
 
-// check compares an answer of the index with the slow one.
+// check compares an answer of the index with the slow answer.
 func (f *fixture) check(req index.Request) *index.Result {
 	f.t.Helper()
 	got, err := f.index.Search(context.Background(), req)
@@ -156,14 +155,15 @@ func (f *fixture) checkPage(req index.PageRequest) *index.Page {
 	return got
 }
 
-// normal identifies the message of each hit by its first record: an index may return any.
+// normal identifies the message of each hit by the message's first record, because an
+// index may return any of its records.
 func (f *fixture) normal(hits []index.Hit) {
 	for i := range hits {
 		hits[i].Seq = f.entry(hits[i].Seq).seqs[0]
 	}
 }
 
-// labels are the service's ids of the messages in the hits.
+// labels returns the ids that the service gave to the messages in the hits.
 func (f *fixture) labels(hits []index.Hit) (labels []string) {
 	for _, h := range hits {
 		labels = append(labels, f.records[h.Seq-1].Message.ServiceID)
@@ -185,7 +185,7 @@ func (f *fixture) expect(what string, got, want any) {
 	}
 }
 
-// at is a sent time, some minutes after noon.
+// at returns a sent time, the given number of minutes after noon.
 func at(minutes int) argus.Time {
 	return argus.At(time.Date(2021, 2, 14, 12, minutes, 0, 0, time.UTC), "", argus.ZoneStated, argus.Second)
 }
@@ -206,7 +206,7 @@ func testEmpty(t *testing.T, open index.Open) {
 	}
 }
 
-// Flushed records are there, even after reopening; all others are given again from
+// Flushed records are there, even after reopening; all others are passed again, from
 // Position on.
 func testPosition(t *testing.T, open index.Open) {
 	f := setUp(t, open)
@@ -234,9 +234,8 @@ func testPosition(t *testing.T, open index.Open) {
 	f.expect("hits after opening again", f.labels(f.check(index.Request{Limit: 10}).Hits), []string{"3", "2", "1"})
 }
 
-// Newest first by time, the service's sequence, place in the evidence; unknown
-// times last.
-// Messages that come late take their place.
+// Hits come newest first, by time, the service's sequence and place in the evidence, with
+// unknown times last. Messages that arrive late take their place in the order.
 func testOrder(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	second := text("second", at(5), "x")
@@ -457,7 +456,7 @@ func testPage(t *testing.T, open index.Open) {
 	f.expect("around a message outside the scope", f.labels(page.Hits), []string{all[4], all[6]})
 }
 
-// Pairs name the receiving account if the message does, otherwise the
+// Pairs name the receiving account if the message names it, and otherwise the
 // conversation.
 func testPairs(t *testing.T, open index.Open) {
 	f := setUp(t, open)
@@ -476,7 +475,7 @@ func testPairs(t *testing.T, open index.Open) {
 	f.expect("the most frequent", len(f.check(index.Request{Pairs: 1}).Pairs), 1)
 }
 
-// checkStream compares a whole stream with the slow one.
+// checkStream compares a whole stream with the slow answer.
 func (f *fixture) checkStream(n, scope query.Node) {
 	f.t.Helper()
 	var got []index.Hit
@@ -492,8 +491,7 @@ func (f *fixture) checkStream(n, scope query.Node) {
 	f.expect("stream "+show(n)+" in "+show(scope), got, want)
 }
 
-// A stream has everything, oldest first, with late messages in their
-// place.
+// A stream yields everything, oldest first, with late messages in their place.
 func testStream(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	for batch := range 5 {
@@ -522,7 +520,7 @@ func testStream(t *testing.T, open index.Open) {
 	}
 }
 
-// Removed messages are no longer in any answer, even after reopening.
+// Removed messages no longer appear in any answer, even after reopening.
 func testRemoved(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(text("1", at(1), "one secret"), text("2", at(2), "two"), text("3", at(3), "three"))
@@ -554,7 +552,8 @@ func (f *fixture) remove(seqs ...uint64) {
 	f.removed = append(f.removed, seqs...)
 }
 
-// An answer that runs out of its budget says up to where it is whole, and is.
+// An answer that exceeds its budget says how far it is complete, and is complete that
+// far.
 func testBudget(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	const size = 400
@@ -636,8 +635,8 @@ func testRefused(t *testing.T, open index.Open) {
 	}
 }
 
-// A search while messages come in answers for one moment: all records up to
-// its position, and none after it.
+// A search that runs while messages arrive answers for one moment: it covers all records
+// up to its position, and none after it.
 func testConcurrent(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	const batches, size = 30, 7
@@ -667,7 +666,7 @@ func testConcurrent(t *testing.T, open index.Open) {
 	}
 }
 
-// The query scripts, whose messages came in one batch, and one by one.
+// The query scripts are run with their messages added in one batch, and one by one.
 func testScripts(t *testing.T, open index.Open) {
 	for _, script := range querytest.Scripts(t) {
 		t.Run(script.Name, func(t *testing.T) {
@@ -714,7 +713,7 @@ func (f *fixture) checkCase(c querytest.Case) {
 	f.expect(fmt.Sprintf("line %d: %s", c.Line, c.Query), got, want)
 }
 
-// Random records in random batches, then random requests.
+// Random records are added in random batches, and then random requests are made.
 func testRandom(t *testing.T, open index.Open) {
 	rapid.Check(t, func(r *rapid.T) {
 		f := newFixture(t, t.TempDir(), open)

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Few words and values, so that messages share them.
+// There are few words and values, so that messages share them.
 var (
 	vocabulary    = []string{"the", "boat", "boats", "bout", "Antwerp", "café", "привет", "مرحبا", "東京", "👍", "1000", "1 000", "x-ray", "coast", "at", "6", "12 34", "5678", "0000000", "BOAT", "cafe\u0301", "b\u043eat", "+44 7700 900123", "+447700900124", "MSCU1234566", "50k euro", "a@example.org"}
 	services      = []string{"test", "irc", "sky"}
@@ -68,7 +68,7 @@ func randomCopy(r *rapid.T, m argus.Message) argus.Message {
 		other = m
 		other.Text, other.State = text, state
 	}
-	other.Sent.Micros = m.Sent.Micros // it is the same message
+	other.Sent.Micros = m.Sent.Micros // so that it is the same message
 	if !m.Sent.Known() || !other.Sent.Known() {
 		other.Sent = m.Sent
 	}
@@ -117,7 +117,7 @@ func randomText(r *rapid.T) (text string) {
 	return text
 }
 
-// randomTime is one of few moments, near the borders of days, months, years.
+// randomTime returns one of a few moments near the borders of days, months and years.
 func randomTime(r *rapid.T) time.Time {
 	day := rapid.SampledFrom([]string{"2019-12-31", "2020-01-01", "2020-01-02", "2020-02-29"}).Draw(r, "day")
 	moment, err := time.Parse(time.RFC3339, day+"T"+rapid.SampledFrom([]string{"00:00:00Z", "12:30:00Z", "23:59:59Z"}).Draw(r, "clock"))
@@ -165,7 +165,8 @@ func randomThen(r *rapid.T, n query.Node) query.Node {
 	return then
 }
 
-// randomNode is a query with at most some levels; it often matches a message.
+// randomNode returns a query with at most the given number of levels; it often matches a
+// message.
 func randomNode(r *rapid.T, levels int) query.Node {
 	kind := rapid.IntRange(0, 17).Draw(r, "node")
 	if levels == 0 && kind < 4 {
@@ -221,7 +222,8 @@ func randomNode(r *rapid.T, levels int) query.Node {
 	}
 }
 
-// randomList has few entries or many, and sometimes a name, so that it is cached.
+// randomList returns a list with few entries or many, and sometimes with a name, so that
+// it is cached.
 func randomList(r *rapid.T) query.Node {
 	n := query.List{Field: rapid.SampledFrom([]query.FieldName{"", query.From, query.With}).Draw(r, "field")}
 	for range rapid.SampledFrom([]int{0, 2, 3, 30}).Draw(r, "entries") {

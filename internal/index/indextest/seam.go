@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 )
 
-// mark names the evidence up to a record, and the names before.
+// mark returns a name for the evidence up to a record, which includes the name before.
 func mark(seq uint64, before string) (string, error) { return fmt.Sprintf("%s %d", before, seq), nil }
 
 func three() []argus.Message {
@@ -40,7 +40,8 @@ func testBegin(t *testing.T, open index.Open) {
 	}
 }
 
-// One process writes; others see its flushed data after a refresh, and change nothing.
+// One process writes; others see its flushed data after a refresh, and cannot change
+// anything.
 func testBeside(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(three()[:1]...)
@@ -90,8 +91,8 @@ func testRebuild(t *testing.T, open index.Open) {
 	f.check(index.Request{Limit: 10})
 }
 
-// Opening an index of another version is an error for writers and readers, until it is
-// rebuilt.
+// Opening an index of another version is an error for writers and readers until the index
+// is rebuilt.
 func testOutdated(t *testing.T, open index.Open, outdate func(dir string) error) {
 	f := setUp(t, open)
 	f.put(three()...)
@@ -129,7 +130,7 @@ func testMark(t *testing.T, open index.Open) {
 	}
 }
 
-// Strays names a file that does not belong to the index.
+// Strays returns the name of a file that does not belong to the index.
 func testStrays(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(three()...)
@@ -147,8 +148,8 @@ func testStrays(t *testing.T, open index.Open) {
 	}
 }
 
-// A comparison of an index with its evidence finds nothing, and with different evidence
-// it finds the differing records.
+// Comparing an index with its evidence finds nothing, and comparing it with different
+// evidence finds the differing records.
 func testCompare(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	f.put(three()...)
