@@ -156,7 +156,7 @@ func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []a
 		case argus.GoneContent | argus.Withheld:
 			becomes, err = s.originals.Withhold(ctx, file, o.Parts, a.Judge.x25519(), a.Identities...)
 		default:
-			err = fmt.Errorf("parts of an original cannot have the mark gone %#x", uint8(o.Gone))
+			err = fmt.Errorf("parts of an original cannot be marked as gone %#x", uint8(o.Gone))
 		}
 		if err != nil {
 			return changes, fmt.Errorf("the original of record %d: %w", o.Seq, err)

@@ -97,7 +97,7 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 	}
 	u.info, err = layout.ReadInfo(u.dir)
 	if err == nil {
-		return nil, fmt.Errorf("the store is of format %d already", u.info.Format)
+		return nil, fmt.Errorf("the store has format %d already", u.info.Format)
 	}
 	if !errors.Is(err, argus.ErrOlder) {
 		return nil, err

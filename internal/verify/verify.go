@@ -239,7 +239,7 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		case !known && !waits && strings.HasSuffix(e.Name(), f.Suffix):
 			say(false, name, "the ledger has no entry for this %s: Argus did not add it, since the entry comes before the file", what(e.Name()))
 		case !known:
-			say(true, name, "the file is not part of the store, or a crash left it")
+			say(true, name, "the file is not part of the store, or was left behind by a crash")
 		case claims.Hash(data) != want:
 			say(false, name, "the %s has the SHA-256 %s, but the ledger has %s", what(e.Name()), claims.Hash(data), want)
 		}
