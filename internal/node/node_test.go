@@ -229,7 +229,7 @@ func TestFormatsOfStores(t *testing.T) {
 	}{
 		{`"format": 2, "min_reader": 2`, nil, ""},
 		{`"format": 3, "min_reader": 2`, nil, ""},
-		{`"format": 3, "min_reader": 3`, argus.ErrNewer, "this Argus reads up to 2"},
+		{`"format": 3, "min_reader": 3`, argus.ErrNewer, "this Argus reads only formats up to 2"},
 		{`"format": 1`, argus.ErrOlder, "argus upgrade"},
 		{`"format": 0`, argus.ErrDamaged, ""},
 		{`"format": 2, "min_reader": 3`, argus.ErrDamaged, ""},
