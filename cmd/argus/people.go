@@ -22,8 +22,8 @@ func (a *app) peopleCommand() *cobra.Command {
 		Long: `A store without people takes everybody at his word: who acts is the user of the
 system, or the name in --actor. As soon as it has people, only they can act, and each
 only as himself: Argus recognises them by the user of the system, or by a link of their
-own that "argus serve --for" makes. The ledger records each change. The roles are
-` + wrapped(people.Names(), 80) + `.
+own that "argus serve --for" makes. The ledger records each change. A person's roles
+decide about each act, after the authority; "argus policy show" lists the rules.
 
 Without a command, the people are listed.`,
 		Args: arguments(0, 0),
@@ -33,30 +33,10 @@ Without a command, the people are listed.`,
 	return c
 }
 
-// wrapped breaks a text between words.
-func wrapped(text string, width int) string {
-	var b strings.Builder
-	line := 0
-	for i, word := range strings.Fields(text) {
-		switch {
-		case i == 0:
-		case line+1+len(word) > width:
-			b.WriteByte('\n')
-			line = 0
-		default:
-			b.WriteByte(' ')
-			line++
-		}
-		b.WriteString(word)
-		line += len(word)
-	}
-	return b.String()
-}
-
 func printPerson(o *voice.Output, p people.Actor) {
 	roles := "has left"
 	if len(p.Roles) > 0 {
-		roles = joined(p.Roles)
+		roles = people.Names(p.Roles)
 	}
 	name := ""
 	if p.Name != "" {
@@ -66,14 +46,6 @@ func printPerson(o *voice.Output, p people.Actor) {
 	if len(p.Users) > 0 {
 		o.Linef("  is the user %s of the system", printable.OneLine(strings.Join(p.Users, ", ")))
 	}
-}
-
-func joined(roles []people.Role) string {
-	var list []string
-	for _, r := range roles {
-		list = append(list, string(r))
-	}
-	return strings.Join(list, ", ")
 }
 
 func (a *app) listPeople(c *cobra.Command) error {
@@ -125,8 +97,8 @@ Several roles or users are separated by commas.`,
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "the full `name`")
-	c.Flags().StringSliceVar(&roles, "role", nil, "the `roles`; they take the place of earlier ones")
-	c.Flags().StringSliceVar(&users, "user", nil, "the `users` of the system who are this person; they take the place of earlier ones")
+	c.Flags().StringSliceVar(&roles, "role", nil, "the `roles`, in place of earlier ones: "+people.Names(people.Roles))
+	c.Flags().StringSliceVar(&users, "user", nil, "the `users` of the system who are this person, in place of earlier ones")
 	return c
 }
 

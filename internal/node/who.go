@@ -18,29 +18,29 @@ import (
 )
 
 // Who fills in missing fields: the user's own name, or who the user is among the people of
-// the store; the only authority that names the
-// actor and has not ended, and the authority's purpose. If there is not one such authority,
-// the error is argus.ErrRefused, and the ledger has the refusal.
+// the store; the only authority that names the actor and has not ended; and the purpose of
+// that authority. If there is not one such authority, the error is argus.ErrRefused, and the
+// ledger has the refusal.
 func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
-	var err error
-	if who.Actor, err = n.Admin.Actor(ctx, who.Actor); err != nil {
-		return who, err
-	}
-	return n.authorized(ctx, who, false)
+	return n.user(ctx, who, false)
 }
 
-// WhoServed is like Who for the page of the user. If several authorities name him, who has
-// none: he chooses one on the page.
+// WhoServed is like Who for the user's own page. If several authorities name the user, the
+// answer has none: the page offers the choice.
 func (n *Node) WhoServed(ctx context.Context, who desk.Who) (desk.Who, error) {
+	return n.user(ctx, who, true)
+}
+
+func (n *Node) user(ctx context.Context, who desk.Who, chooses bool) (desk.Who, error) {
 	var err error
 	if who.Actor, err = n.Admin.Actor(ctx, who.Actor); err != nil {
 		return who, err
 	}
-	return n.authorized(ctx, who, true)
+	return n.authorized(ctx, who, chooses)
 }
 
-// authorized fills in the authority and the purpose of a known actor; chooses is set if he
-// can choose one of several later.
+// authorized fills in the authority and the purpose of a known actor; chooses is set if the
+// actor can choose one of several later.
 func (n *Node) authorized(ctx context.Context, who desk.Who, chooses bool) (desk.Who, error) {
 	list, err := n.Desk.Authorities(ctx, who.Actor)
 	if err != nil {
@@ -81,8 +81,8 @@ func (n *Node) refused(ctx context.Context, who desk.Who, wanted string, refusal
 	return errors.Join(refusal, err)
 }
 
-// WhoFor is like WhoServed for one of the people of the store, whom the user of this process, who
-// goes by a name, makes a link for.
+// WhoFor is like WhoServed for one of the people of the store, for whom the user of this
+// process, acting under the name by, makes a link.
 func (n *Node) WhoFor(ctx context.Context, by string, who desk.Who) (desk.Who, error) {
 	server, err := n.Admin.Actor(ctx, by)
 	if err != nil {

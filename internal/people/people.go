@@ -76,7 +76,7 @@ func (a *Actor) fault() error {
 	for i, r := range a.Roles {
 		switch {
 		case !slices.Contains(Roles, r):
-			return fmt.Errorf("there is no role %q; the roles are %s", r, Names())
+			return fmt.Errorf("there is no role %q; the roles are %s", r, Names(Roles))
 		case slices.Contains(a.Roles[:i], r):
 			return fmt.Errorf("the role %s is named twice", r)
 		}
@@ -92,16 +92,13 @@ func (a *Actor) fault() error {
 	return nil
 }
 
-// Names lists the roles as text.
-func Names() string {
-	var b strings.Builder
-	for i, r := range Roles {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(string(r))
+// Names formats roles as text.
+func Names(roles []Role) string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
 	}
-	return b.String()
+	return strings.Join(names, ", ")
 }
 
 // Encode writes the document.
