@@ -735,7 +735,12 @@ func (k knowing) Stream(context.Context, query.Node, query.Node) iter.Seq2[index
 func (k knowing) Page(context.Context, index.PageRequest) (*index.Page, error) {
 	return &index.Page{Hits: k.result.Hits}, nil
 }
-func (k knowing) Search(context.Context, index.Request) (*index.Result, error) {
+
+// Search finds nothing for Show, which asks for other messages with the same content.
+func (k knowing) Search(_ context.Context, ask index.Request) (*index.Result, error) {
+	if ask.Limit != len(k.result.Hits) {
+		return &index.Result{Position: k.result.Position}, nil
+	}
 	r := *k.result
 	return &r, nil
 }
