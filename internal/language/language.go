@@ -96,9 +96,9 @@ const (
 	mostBytes   = 4096
 	mostWords   = 32
 	mostLetters = 24      // maximum number of letters in a word
-	mostKey     = 31      // maximum number of bytes in a remembered word
+	mostKey     = 12      // maximum number of bytes in a remembered word
 	firstCache  = 1 << 10 // initial number of places for remembered words
-	mostCache   = 1 << 18 // maximum number of places, of 84 bytes each
+	mostCache   = 1 << 15 // maximum number of places, of 64 bytes each: more would not fit in a processor's cache, and then scoring again is as fast
 )
 
 // The thresholds were chosen using lingua's test data and the sentences in the tests.
@@ -114,8 +114,8 @@ const (
 // A Detector finds languages. It remembers the scores of words that it has seen, but this
 // never changes an answer. Each goroutine needs its own.
 type Detector struct {
-	cache   []word // by the hashes of their keys
-	cached  int    // number of places taken in cache
+	cache   []word // two places for each of the hashes of words
+	taken   int    // number of places taken in cache
 	words   [mostWords]word
 	n       int // number of words
 	letters [scripts]int
@@ -126,7 +126,8 @@ type Detector struct {
 // most is the maximum number of languages of a script with a model.
 const most = 24
 
-// A word holds its scores for each language of its script, from the first one on.
+// A word holds its scores for each language of its script, from the first one on. It is
+// as long as a line of the processor's cache.
 type word struct {
 	scores [most]int16
 	key    [mostKey]byte
@@ -134,7 +135,6 @@ type word struct {
 	script script
 	kind   kind
 	best   uint8 // language of the script
-	none   bool  // the word counts for nothing
 }
 
 // Detect returns the language of a text as a tag of BCP 47, [Unknown], [Mixed], or nothing
@@ -265,36 +265,31 @@ func (d *Detector) word(text string, i int) int {
 // add adds a word to the words of the text, from the cache if it is there.
 func (d *Detector) add(key []byte, of script, letters int, digits bool) {
 	w := &d.words[d.n]
-	if len(key) > mostKey {
-		d.score(w, key, of, digits)
-	} else {
-		at := d.place(key)
-		if at.length == 0 {
-			d.cached++
-			d.score(at, key, of, digits)
-			at.length = uint8(copy(at.key[:], key))
+	switch {
+	case digits:
+		kind := listed[string(key)]
+		if kind == other {
+			return
 		}
-		*w = *at
+		*w = word{script: of, kind: kind}
+	case len(key) > mostKey:
+		d.score(w, key, of)
+	default:
+		*w = *d.cached(key, of)
 	}
-	if !w.none {
-		d.letters[of] += letters
-		d.n++
-	}
+	d.letters[of] += letters
+	d.n++
 }
 
 // score scores a word.
-func (d *Detector) score(w *word, key []byte, of script, digits bool) {
+func (d *Detector) score(w *word, key []byte, of script) {
 	*w = word{script: of, kind: listed[string(key)]}
-	if digits {
-		w.none = w.kind == other
-		return
-	}
 	var scores [languages]int16
 	letters := d.letter(key)
-	both := sections()
-	both[0].score(&scores, letters)
-	both[1].scoreLong(&scores, letters)
+	t := tables()
+	t.long.score(&scores, letters)
 	copy(w.scores[:], scores[models[of][0]:models[of][1]])
+	t.short.score(&w.scores, letters, of)
 	for l, s := range w.scores[:models[of][1]-models[of][0]] {
 		if s > w.scores[w.best] {
 			w.best = uint8(l)
@@ -304,29 +299,26 @@ func (d *Detector) score(w *word, key []byte, of script, digits bool) {
 
 var seed = maphash.MakeSeed()
 
-// place returns the place of a word in the cache, or the empty place for it if the word
-// is not there. A cache that is three quarters full grows, or is emptied if it has
-// reached its maximum size.
-func (d *Detector) place(key []byte) *word {
-	if 4*d.cached >= 3*len(d.cache) {
-		before := d.cache
-		d.cache, d.cached = make([]word, min(mostCache, max(firstCache, 2*len(before)))), 0
-		if len(before) == mostCache {
-			before = nil
-		}
-		for i := range before {
-			if w := &before[i]; w.length > 0 {
-				*d.place(w.key[:w.length]) = *w
-				d.cached++
-			}
-		}
+// cached returns a word from the cache, in which it is one of the last two words with its
+// hash. A cache of which half is taken begins anew with twice the size, up to its maximum.
+func (d *Detector) cached(key []byte, of script) *word {
+	if 2*d.taken >= len(d.cache) && len(d.cache) < mostCache {
+		d.cache, d.taken = make([]word, max(firstCache, 2*len(d.cache))), 0
 	}
-	for i := maphash.Bytes(seed, key); ; i++ { // with a seed, nobody can choose words that collide
-		at := &d.cache[i&uint64(len(d.cache)-1)]
-		if at.length == 0 || string(at.key[:at.length]) == string(key) {
-			return at
-		}
+	at := int(maphash.Bytes(seed, key)) & (len(d.cache) - 2) // with a seed, nobody can choose words that collide
+	last, before := &d.cache[at], &d.cache[at+1]
+	switch {
+	case string(last.key[:last.length]) == string(key):
+		return last
+	case string(before.key[:before.length]) == string(key):
+		return before
+	case before.length == 0:
+		d.taken++
 	}
+	*before = *last
+	d.score(last, key, of)
+	last.length = uint8(copy(last.key[:], key))
+	return last
 }
 
 // ofWords returns the language of the words of a script.
@@ -446,7 +438,7 @@ var asciiLetters = func() (table [utf8.RuneSelf]byte) {
 	return table
 }()
 
-var tables = [strange]*unicode.RangeTable{
+var letterTables = [strange]*unicode.RangeTable{
 	unicode.Latin, unicode.Cyrillic, unicode.Arabic, unicode.Han, nil, unicode.Hangul, unicode.Greek, unicode.Hebrew, unicode.Devanagari,
 	unicode.Thai, unicode.Georgian, unicode.Armenian, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati, unicode.Tamil, unicode.Telugu,
 }
@@ -467,7 +459,7 @@ func scriptOf(r rune) script {
 	case !unicode.IsLetter(r):
 		return none
 	}
-	for s, t := range tables {
+	for s, t := range letterTables {
 		if t != nil && unicode.Is(t, r) {
 			return script(s)
 		}
