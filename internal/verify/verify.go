@@ -387,7 +387,7 @@ func verifyStrays(dir string, report func(Finding)) error {
 		case err == nil && at.IsDir():
 			report(Finding{File: name, Offset: -1, Problem: "a lock is an empty file, but this is a folder"})
 		case err == nil && at.Mode().IsRegular() && at.Size() > 0 && name != layout.LedgerLock: // the check of the ledger reports its own lock
-			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, but this one has %d bytes", at.Size())})
+			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, but the size of this one is %d", at.Size())})
 		}
 	}
 	for folder, only := range map[string]string{layout.Keys: layout.PublicKey, layout.Server: layout.Socket} {

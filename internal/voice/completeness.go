@@ -18,7 +18,7 @@ func PrintCompleteness(o *Output, c argus.Completeness) {
 	}
 	ask(c.Missing, "attachment is named but missing", "attachments are named but missing")
 	ask(c.Unseen, "running number is missing", "running numbers are missing")
-	ask(c.OneSided, "conversation has only one side", "conversations have one side only")
+	ask(c.OneSided, "conversation has only one side", "conversations have only one side")
 	ask(c.Backwards, "step goes back in time", "steps go back in time")
 	ask(c.Replies, "reply is stated but missing", "replies are stated but missing")
 	ask(c.Differs, "file states a different number of records than it has", "files state a different number of records than they have")
