@@ -25,17 +25,16 @@ func (a *app) authorityCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "authority",
 		Short: "List, add or revoke the legal bases for reading",
-		Long: `An authority states who granted access, for which purpose, to which data and until
-when. Its scope is a query: every search, count and page under the authority
-covers matching messages only. The ledger records each authority that is added or
-revoked.`,
+		Long: `An authority states who granted access, for which purpose, to which data and until when.
+Its scope is a query: every search, count and page under the authority covers only
+matching messages. The ledger records each authority that is added or revoked.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: menu,
 	}
 	c.AddCommand(a.authorityList(), a.authorityPreview(), a.authorityAdd(), a.authorityBeyond(), a.authorityRevoke(),
 		a.authorityChange(authority.Suspend, "suspend NUMBER", "Suspend an authority at once, until it is resumed"),
 		a.authorityChange(authority.Resume, "resume NUMBER", "Let a suspended authority apply again"),
-		a.authorityChange(authority.Extend, "extend NUMBER", "Let an authority end later"))
+		a.authorityChange(authority.Extend, "extend NUMBER", "Move the end of an authority to a later time"))
 	return c
 }
 
@@ -92,7 +91,7 @@ func printAuthority(o *voice.Output, one *authority.Authority) {
 	line("offences", strings.Join(one.Offences, "; "))
 	line("scope", cmp.Or(one.Scope, "everything in the store"))
 	line("acts", strings.Join(one.Acts, ", "))
-	line("on terms", one.Conditions)
+	line("terms", one.Conditions)
 	line("handling", strings.Join(one.Handling, ", "))
 	o.Linef("  from     %s until %s", one.From.Format(time.RFC3339), until)
 	o.Linef("  added    %s", one.Created.Format(time.RFC3339))
@@ -121,9 +120,9 @@ func (a *app) authorityAdd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add",
 		Short: "Add an authority",
-		Long: `Add an authority. It restricts nobody while a wider authority that names the same
-people is in force, such as A-0001, which "argus init" makes. Argus lists the
-wider ones; --end-wider revokes them, and so does your answer on a terminal.`,
+		Long: `Add an authority. It restricts nobody as long as a wider authority that names the same
+people is in force, such as A-0001, which "argus init" makes. Argus lists the wider
+authorities. Revoke them with --end-wider, or answer yes on a terminal.`,
 		Example: `  argus authority add --basis 'Warrant 21/2207' --granted-by 'Examining judge B.' --for 'trafficking, case Argus' \
     --scope 'delivery:D-0001 sent:2021-02-14..2021-03-09' --until 2027-01-01T00:00:00Z --for-actor analyst1`,
 		Args: arguments(0, 0),
@@ -175,7 +174,7 @@ wider ones; --end-wider revokes them, and so does your answer on a terminal.`,
 	flags.StringVar(&one.Order, "order", "", "the `number` of the order, as its issuer writes it")
 	flags.StringVar(&document, "document", "", "the `SHA-256` of the order itself, which was ingested")
 	flags.StringArrayVar(&one.Offences, "offence", nil, "an offence that it was granted for; may be repeated")
-	flags.StringVar(&one.Conditions, "conditions", "", "the conditions of the order, in its words")
+	flags.StringVar(&one.Conditions, "conditions", "", "the conditions of the order, in its own words")
 	flags.StringSliceVar(&one.Handling, "handling", nil, "the handling `codes`: H0 to H3")
 	flags.StringVar(&due, "due", "", "the `time` by which the order must be answered, in RFC 3339")
 	flags.StringVar(&retain, "retain-until", "", "the `time` until which its data may be kept, in RFC 3339")
@@ -184,8 +183,8 @@ wider ones; --end-wider revokes them, and so does your answer on a terminal.`,
 	return c
 }
 
-// wider lists the authorities that leave a new one without effect, and revokes
-// those that the user wants to end.
+// wider lists the authorities that leave a new one without effect, and revokes those that
+// the user wants to end.
 func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *authority.Authority, end bool) error {
 	list, err := n.Admin.WiderAuthorities(added)
 	if err != nil {
@@ -293,7 +292,7 @@ func (a *app) asks(c *cobra.Command) bool {
 	return ok && !a.json && term.IsTerminal(int(in.Fd()))
 }
 
-// agrees asks on a terminal. Any answer but yes is a no.
+// agrees asks on a terminal. Any answer other than yes counts as no.
 func (a *app) agrees(c *cobra.Command, question string) bool {
 	if !a.asks(c) {
 		return false
@@ -303,7 +302,7 @@ func (a *app) agrees(c *cobra.Command, question string) bool {
 	return err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
 }
 
-// revocation is the answer of authority revoke.
+// revocation is the output of authority revoke.
 type revocation struct {
 	Authority authority.Number `json:"authority"`
 }

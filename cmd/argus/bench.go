@@ -23,9 +23,9 @@ func (a *app) benchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure ingest and search on this machine",
-		Long: `Write a corpus of invented messages, ingest it like any delivery, ask the index and
-the desk typical questions, and print the times. Machines differ and are noisy: --peer
-measures SQLite FTS5 on the same corpus in the same run, and the ratio is the result.
+		Long: `Write a corpus of invented messages, ingest it like any delivery, ask the index and the
+desk typical questions, and print the times. Machines differ and measurements are noisy,
+so --peer also measures SQLite FTS5 on the same corpus in the same run; compare the two.
 docs/performance.md lists measured results.`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
@@ -61,13 +61,13 @@ docs/performance.md lists measured results.`,
 		},
 	}
 	c.Flags().IntVar(&o.Messages, "messages", 1_000_000, "the `number` of messages")
-	c.Flags().IntVar(&o.Rounds, "rounds", 50, "the `number` of times that each question is asked")
+	c.Flags().IntVar(&o.Rounds, "rounds", 50, "the `number` of times to ask each question")
 	c.Flags().StringVar(&o.Only, "only", "", "ask only the questions whose names contain this `text`")
 	c.Flags().BoolVar(&o.Peer, "peer", false, "measure SQLite FTS5 on the same corpus as well")
-	c.Flags().BoolVar(&o.Again, "again", false, "ask the store that an earlier run left in --dir, without ingesting")
-	c.Flags().BoolVar(&o.Overlap, "overlap", false, "measure only this: ten deliveries, with four of ten messages in two or three of them")
+	c.Flags().BoolVar(&o.Again, "again", false, "query the store that an earlier run left in --dir, without ingesting again")
+	c.Flags().BoolVar(&o.Overlap, "overlap", false, "measure only ten overlapping deliveries: 40 % of the messages are in two or three of them")
 	c.Flags().IntVar(&o.LiveSeconds, "live", 0, "search for this many `seconds` while 5,000 messages a second come in")
-	c.Flags().BoolVar(&o.Cold, "cold", false, "ask also with nothing of the store in memory (Linux)")
+	c.Flags().BoolVar(&o.Cold, "cold", false, "also ask each question with none of the store cached in memory (Linux)")
 	c.Flags().StringVar(&o.Dir, "dir", "", "an empty `folder` to work in and keep (default a temporary one)")
 	c.Flags().StringVar(&profile, "cpuprofile", "", "the `file` for a CPU profile (default none)")
 	return c
@@ -99,7 +99,7 @@ func printBench(o *voice.Output, r *bench.Report) {
 		o.Linef("%-5s %-26s %10s %10s %10s %10s %12s", q.Of, q.Name, round(q.Median), round(q.P99), round(q.Cold), round(q.Peer), printable.Group(q.Found))
 	}
 	if l := r.Live; l != nil {
-		o.Linef("\n%s messages came in at %s a second; an acknowledged message was found after %s (median), %s (p99), %s (most),", printable.Group(uint64(l.Messages)), printable.Group(uint64(l.PerSecond)),
+		o.Linef("\n%s messages came in at %s a second; an acknowledged message was found after %s (median), %s (p99), %s (maximum),", printable.Group(uint64(l.Messages)), printable.Group(uint64(l.PerSecond)),
 			round(l.Median), round(l.P99), round(l.Most))
 		o.Linef("while %s searches were answered; the last batch was acknowledged %s after it arrived.", printable.Group(uint64(l.Searches)), round(l.Behind))
 	}
@@ -107,15 +107,15 @@ func printBench(o *voice.Output, r *bench.Report) {
 
 func printOverlap(o *voice.Output, r *bench.Overlap) {
 	o.Linef("%s copies of %s messages in ten deliveries", printable.Group(r.Copies), printable.Group(r.Messages))
-	o.Linef("ingest took %.1f CPU s per million messages, %.1f with each message once", r.Overlapping.CPUSeconds*1e6/float64(r.Messages), r.Once.CPUSeconds*1e6/float64(r.Messages))
-	o.Linef("index: %.1f bytes a message, %.2f times as many as with each message once", float64(r.IndexBytes)/float64(r.Messages), float64(r.IndexBytes)/float64(r.IndexBytesOnce))
+	o.Linef("ingest took %.1f CPU s per million messages, %.1f if each message occurs once", r.Overlapping.CPUSeconds*1e6/float64(r.Messages), r.Once.CPUSeconds*1e6/float64(r.Messages))
+	o.Linef("index: %.1f bytes a message, %.2f times as many as if each message occurs once", float64(r.IndexBytes)/float64(r.Messages), float64(r.IndexBytes)/float64(r.IndexBytesOnce))
 	o.Linef("\n%-26s %10s %10s %7s %10s %12s %12s", "asked", "no scope", "of three", "times", "once", "found", "of three")
 	for _, q := range r.Questions {
 		o.Linef("%-26s %10s %10s %7.1f %10s %12s %12s", q.Name, round(q.Median), round(q.InScope), float64(q.InScope)/float64(max(1, q.Median)), round(q.OnceMedian),
 			printable.Group(q.Found), printable.Group(q.FoundInScope))
 	}
 	name, times := r.Slowest()
-	o.Linef("The slowest question in the scope, %s, takes %.1f times as long as without it (times below 20 µs count as 20 µs).", name, times)
+	o.Linef("The slowest question in the scope, %s, takes %.1f times as long as without the scope (times below 20 µs count as 20 µs).", name, times)
 }
 
 func printTaken(o *voice.Output, name string, t bench.Taken) {
@@ -123,7 +123,7 @@ func printTaken(o *voice.Output, name string, t bench.Taken) {
 		t.CPUSeconds*1e6/(t.PerSecond*t.Seconds), printable.Size(t.PeakBytes), printable.Size(t.DiskBytes), t.DiskPerByte)
 }
 
-// round formats a duration, - if it was not measured.
+// round formats a duration, or returns "-" if it was not measured.
 func round(d time.Duration) string {
 	if d == 0 {
 		return "-"

@@ -16,10 +16,10 @@ import (
 	"github.com/argus-evidence/argus/internal/voice"
 )
 
-// sampleSize is how many messages a preview shows.
+// sampleSize is the number of messages that a preview shows.
 const sampleSize = 10
 
-// previewed is the answer of authority preview after its samples.
+// previewed is what authority preview prints after its samples.
 type previewed struct {
 	Scope string `json:"scope"`
 	Words string `json:"words"`
@@ -31,8 +31,8 @@ func (a *app) authorityPreview() *cobra.Command {
 		Use:   "preview SCOPE",
 		Short: "Show what a scope covers before an authority with it is added",
 		Long: `Show a scope in plain words, the number of messages that it covers, and the ten newest
-of them: for whoever signs the order. It reads under your own authority, and is in the
-ledger like any search.`,
+of them, for the person who signs the order. The command reads under your own authority,
+and the ledger records it like any search.`,
 		Example: `  argus authority preview 'delivery:D-0001 sent:2021-02-14..2021-03-09 with:list:accounts'`,
 		Args:    arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -53,7 +53,7 @@ ledger like any search.`,
 				return voice.Say(a.out, "preview", previewed{args[0], words.Words, voice.Answer{SearchResult: r, Authority: who.Authority, Hits: len(r.Hits)}}, func(o *voice.Output, p previewed) {
 					o.Linef("")
 					o.Linef("%s.", printable.Plain(p.Words))
-					o.Linef("That is true of %s in the scope of %s.", voice.Counted(p.Messages, p.Beside), p.Authority)
+					o.Linef("It matches %s in the scope of %s.", voice.Counted(p.Messages, p.Beside), p.Authority)
 				})
 			})
 		},
@@ -64,11 +64,11 @@ func (a *app) authorityBeyond() *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use:   "beyond NUMBER QUERY",
-		Short: "Count the messages that an authority leaves out, for whoever decides to extend it",
+		Short: "Count the messages that an authority leaves out, for the person who may extend it",
 		Long: `Count the messages that a query finds inside and outside the scope of an authority, by
-service, delivery and month. No content, no account and no conversation is shown. It
-counts under your own authority, and no further. --out writes the same as a request to
-extend the authority.`,
+service, delivery and month. No content, no account and no conversation is shown. Only
+messages covered by your own authority are counted. --out writes the result as a request
+to extend the authority.`,
 		Example: `  argus authority beyond A-0002 'with:Q3XK9A' --out request.txt`,
 		Args:    arguments(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -95,7 +95,7 @@ func writeRequest(name string, b *desk.Beyond, who desk.Who) error {
 	var text bytes.Buffer
 	v := voice.New(&text)
 	v.Aside("Request to extend the authority %s", b.Authority)
-	v.Aside("Asked by %s on %s, under %s, for %s", printable.OneLine(who.Actor), time.Now().UTC().Format(time.RFC3339), who.Authority, printable.OneLine(who.Purpose))
+	v.Aside("Requested by %s on %s, under %s, for %s", printable.OneLine(who.Actor), time.Now().UTC().Format(time.RFC3339), who.Authority, printable.OneLine(who.Purpose))
 	v.Aside("")
 	if err := voice.Say(v, "beyond", b, printBeyond); err != nil {
 		return err
@@ -104,8 +104,8 @@ func writeRequest(name string, b *desk.Beyond, who desk.Who) error {
 }
 
 func printBeyond(o *voice.Output, b *desk.Beyond) {
-	o.Linef("The query is: %s", printable.OneLine(b.Query))
-	o.Linef("%s covers this. %s.", b.Authority, printable.Plain(b.Scope))
+	o.Linef("Query: %s", printable.OneLine(b.Query))
+	o.Linef("Scope of %s: %s.", b.Authority, printable.Plain(b.Scope))
 	o.Linef("Inside   %s", voice.Counted(b.Inside.Messages, b.Inside.Beside))
 	o.Linef("Outside  %s", voice.Counted(b.Outside.Messages, b.Outside.Beside))
 	for _, part := range []struct {
@@ -120,5 +120,5 @@ func printBeyond(o *voice.Output, b *desk.Beyond) {
 			o.Linef("  %-12s %s", part.name, strings.Join(counts, ", "))
 		}
 	}
-	o.Linef("Nothing here is content: no text, no account and no conversation.")
+	o.Linef("No content is shown: no text, no account and no conversation.")
 }

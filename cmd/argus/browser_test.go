@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// TestBrowser starts the demo, as the README says, and a store with messages of
-// all types, and drives both in Chromium. It needs Node, the interface's packages (npm ci in internal/web) and a
-// Chromium; $ARGUS_BROWSER set to "required" makes their absence a failure.
+// TestBrowser starts the demo, as the README says, and a store with messages of all types, and drives both in
+// Chromium. It needs Node, the interface's packages (npm ci in internal/web) and Chromium; if $ARGUS_BROWSER is
+// "required", the test fails without them.
 func TestBrowser(t *testing.T) {
 	missing := t.Skipf
 	if os.Getenv("ARGUS_BROWSER") == "required" {

@@ -16,8 +16,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// typesStore makes a store with a message of each type and with messages whose
-// copies differ. Two authorities join the one for everything: A-0002 for one whole
+// typesStore makes a store with a message of each type and with messages whose copies
+// differ. Two authorities are added to the one for everything: A-0002 for one whole
 // delivery, and A-0003 for one account. It returns the store's folder.
 func typesStore(t *testing.T, keys string) string {
 	t.Helper()
@@ -93,8 +93,8 @@ func deliver(ctx context.Context, o intake.Options, source string, records []*ar
 	return err
 }
 
-// record makes the record of a message in the conversation "docks", sent some minutes
-// after noon.
+// record makes the record of a message in the conversation "docks", sent the given number
+// of minutes after noon.
 func record(minute int, m argus.Message) *argus.Record {
 	m.Service, m.Conversation = "sky", "docks"
 	if !m.Sent.Known() {

@@ -18,8 +18,8 @@ import (
 // casesDir holds references in the layouts of real files, outside the project.
 const casesDir = "../../../shared/cases"
 
-// TestCases runs the references outside the project. testdata/cases-open.txt lists
-// those that fail; a reference that passes must leave the list.
+// TestCases runs the references outside the project. testdata/cases-open.txt lists those
+// that fail; a reference that passes must be removed from the list.
 func TestCases(t *testing.T) {
 	if underRace {
 		t.Skip("runs the command as a process; once, without -race, is enough")

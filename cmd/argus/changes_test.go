@@ -12,9 +12,9 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// TestChangesSurviveKills kills the real binary with SIGKILL before and after the
-// entry of each change of authorities and lists. The store is not damaged then; the
-// next opening completes a change with an entry, and undoes one without.
+// TestChangesSurviveKills kills the real binary with SIGKILL before and after the entry
+// of each change of authorities and lists. The store is then undamaged: the next opening
+// completes a change that has an entry, and undoes one that has none.
 func TestChangesSurviveKills(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("builds and kills the real binary; not with -short, nor with -race")

@@ -42,14 +42,13 @@ func (a *app) conversationCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().IntVar(&req.Before, "before", 10, "the most messages to print before it, up to 500")
-	c.Flags().IntVar(&req.After, "after", 10, "the most messages to print after it, up to 500")
+	c.Flags().IntVar(&req.Before, "before", 10, "the maximum number of messages to print before it, up to 500")
+	c.Flags().IntVar(&req.After, "after", 10, "the maximum number of messages to print after it, up to 500")
 	c.Flags().StringVar(&zone, "zone", "", "the time `zone` of printed times (default UTC)")
 	return c
 }
 
-// printPage prints a piece of a conversation, with a mark at the message that was
-// asked for.
+// printPage prints part of a conversation, and marks the message that was asked for.
 func printPage(o *voice.Output, p *desk.Page, zone *time.Location, ref string) {
 	o.Linef("%s  %s", printable.OneLine(p.Service), o.Bold(printable.OneLine(cmp.Or(p.Title, p.Conversation))))
 	if p.Earlier > 0 {

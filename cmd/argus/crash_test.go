@@ -26,7 +26,7 @@ import (
 )
 
 // failpoints are the named moments at which the crash test kills an ingest, with the
-// least number of times that each is reached.
+// minimum number of times that each is reached.
 var failpoints = map[string]int{
 	"append.before-write": 12, "append.before-sync": 12, "append.before-acknowledge": 12, "append.acknowledged": 12,
 	"rotate.before-table": 2, "rotate.before-next": 2, "rotate.before-manifest": 2,
@@ -39,7 +39,7 @@ var failpoints = map[string]int{
 // stored twice, the store verifies, and the result equals that of an undisturbed
 // ingest. $ARGUS_CRASH_KILLS is the number of kills, default 12.
 //
-// As a control, the test must fail builds that break a promise on purpose.
+// As a control, builds that break a promise on purpose must fail the test.
 func TestCrash(t *testing.T) {
 	kills := number(t, "ARGUS_CRASH_KILLS", 12)
 	if testing.Short() {
@@ -113,8 +113,8 @@ func lastAcknowledged(out io.Reader) (seq uint64) {
 	return seq
 }
 
-// build builds the command. promise names the promise that the build breaks on
-// purpose, if any.
+// build builds the command. If promise is not empty, the build breaks the promise of that
+// name on purpose.
 func build(t *testing.T, promise string) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "argus")
@@ -169,7 +169,7 @@ func (c *crasher) undisturbed(ctx context.Context, dir string) (map[string]int, 
 	return messages, err
 }
 
-// round ingests one delivery, with kills on the way, and describes every defect.
+// round ingests one delivery, interrupted by kills, and describes every defect.
 func (c *crasher) round(ctx context.Context, dir string) (problem string, err error) {
 	c.rounds++
 	if err := c.init(ctx, dir); err != nil {

@@ -43,7 +43,7 @@ var harms = []struct {
 	}},
 }
 
-// within runs the real binary, which has to end by itself.
+// within runs the real binary, which must end by itself.
 func within(t *testing.T, limit time.Duration, binary string, args ...string) (code int, out string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -61,8 +61,8 @@ func within(t *testing.T, limit time.Duration, binary string, args ...string) (c
 	return c.ProcessState.ExitCode(), b.String()
 }
 
-// smallStore makes a store with a file of each kind, and returns the folder and the reference
-// of a message.
+// smallStore makes a store with a file of each kind, and returns its folder and a reference
+// to a message.
 func smallStore(t *testing.T) (store, ref string) {
 	t.Helper()
 	surroundings(t)
@@ -74,7 +74,7 @@ func smallStore(t *testing.T) (store, ref string) {
 }
 
 // TestDamagedFiles damages each file and folder of a small store. Every command ends, and
-// says that the store is damaged and where, or answers.
+// either answers or reports that the store is damaged, and where.
 func TestDamagedFiles(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("builds the real binary; not with -short, nor with -race")
@@ -125,7 +125,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-// TestOddNames: whatever lies in a store, verify ends with a verdict.
+// TestOddNames puts files with odd names into a store; verify must end with a verdict.
 func TestOddNames(t *testing.T) {
 	sound, _ := smallStore(t)
 	for _, at := range []string{".", "evidence", "originals", "authorities", "ledger/tile", "keys", "deliveries", "index"} {
@@ -139,7 +139,7 @@ func TestOddNames(t *testing.T) {
 	}
 	for _, name := range []string{"evidence", "evidence/00000001.seg", "originals", "ledger", "ledger/lock", "ledger/tile", "authorities", "index", "keys", "argus.json", "deliveries"} {
 		if os.Geteuid() == 0 {
-			break // permissions do not bind root
+			break // permissions do not restrict root
 		}
 		dir := filepath.Join(t.TempDir(), "s")
 		if err := errors.Join(os.CopyFS(dir, os.DirFS(sound)), os.Chmod(filepath.Join(dir, name), 0)); err != nil {
@@ -155,7 +155,7 @@ func TestOddNames(t *testing.T) {
 	}
 }
 
-// TestVerifyAgreesWithItself: one damage has one explanation.
+// TestVerifyAgreesWithItself checks that one kind of damage has one explanation.
 func TestVerifyAgreesWithItself(t *testing.T) {
 	sound, _ := smallStore(t)
 	earlier := filepath.Join(t.TempDir(), "earlier")
@@ -174,7 +174,7 @@ func TestVerifyAgreesWithItself(t *testing.T) {
 	}{
 		"rolled back": {func(dir string) error {
 			return errors.Join(os.RemoveAll(dir+"/ledger"), os.CopyFS(dir+"/ledger", os.DirFS(earlier)))
-		}, nil, "cut back or replaced", []string{"the next ingest records it"}, 9},
+		}, nil, "cut back or replaced", []string{"the next ingest records"}, 9},
 		"no seal":           {func(dir string) error { return os.Remove(dir + "/deliveries/D-0002.seal") }, nil, "D-0002.seal", []string{"--resume"}, 1},
 		"no key":            {func(dir string) error { return os.Remove(dir + "/keys/store.pub") }, nil, "no public key", []string{"agrees with itself", "0 entries"}, 1},
 		"no keys":           {func(dir string) error { return os.RemoveAll(dir + "/keys") }, nil, "no public key", []string{"agrees with itself"}, 1},
@@ -205,7 +205,8 @@ func contentOf(t *testing.T, name string) string {
 	return string(data)
 }
 
-// TestKeyFiles: the file of --key is bounded, and a private key is called one.
+// TestKeyFiles checks that the size of the --key file is limited, and that a private key
+// is reported as one.
 func TestKeyFiles(t *testing.T) {
 	store, _ := smallStore(t)
 	private, err := filepath.Glob(os.Getenv("ARGUS_KEYS") + "/*.key")

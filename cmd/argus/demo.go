@@ -29,10 +29,10 @@ func (a *app) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Ingest an invented case and open it in the browser",
-		Long: `Make an invented case of 20,000 messages, a third of its archive locked, ingest it
-like any delivery, and serve it to a browser on this machine. A live feed of two more
-weeks continues while you look: each delivery of it brings four hours. "Follow" in the
-page shows new messages.
+		Long: `Make an invented case with 20,000 messages, ingest it like any delivery, and serve it to
+a browser on this machine. A third of its archive is locked. A live feed adds two more
+weeks while you look; each of its deliveries covers four hours. "Follow" in the page
+shows new messages.
 
 Everything is kept in a temporary folder that is removed at the end. --keep FOLDER
 keeps it, and the feed continues there the next time.`,
@@ -102,9 +102,9 @@ func (a *app) demo(c *cobra.Command, dir string, w world.Options, every time.Dur
 	return errors.Join(a.serve(c, n, s, []desk.Who{who}, "the invented case", f, beside...), n.Close())
 }
 
-// feed ingests the files of a folder, one at a time as if each had just arrived,
-// like another argus beside the server. It removes each file from the folder once
-// the store keeps it, so that a stopped feed continues with the next file.
+// feed ingests the files of a folder, one at a time, as if each had just arrived and
+// another argus ingested it while the server runs. It removes each file from the folder
+// once the store keeps it, so that a stopped feed continues with the next file.
 func (a *app) feed(ctx context.Context, dir string, n *node.Node, every time.Duration) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {

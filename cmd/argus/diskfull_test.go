@@ -17,13 +17,13 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// TestDiskFullDuringIngest fills the disk of the real binary while it takes a delivery
-// in, makes room and continues, until the delivery is sealed: each failure is explained,
-// no acknowledged message is lost, none is there twice, the store verifies also while
-// the disk is full, and the end is that of an undisturbed ingest. $ARGUS_DISK_FULL says
-// how often, default 5.
+// TestDiskFullDuringIngest fills the disk while the real binary ingests a delivery, makes
+// room and continues, until the delivery is sealed. Each failure is explained, no
+// acknowledged message is lost, none is stored twice, the store verifies even while the
+// disk is full, and the result equals that of an undisturbed ingest. $ARGUS_DISK_FULL is
+// the number of rounds, default 5.
 //
-// The control: a build that acknowledges before it writes must be found out.
+// As a control, a build that acknowledges before it writes must fail the test.
 func TestDiskFullDuringIngest(t *testing.T) {
 	times := number(t, "ARGUS_DISK_FULL", 5)
 	if testing.Short() || underRace {
@@ -61,8 +61,8 @@ func TestDiskFullDuringIngest(t *testing.T) {
 	t.Error("a build that acknowledges before it writes passes: this test proves nothing")
 }
 
-// fillDisk takes one delivery in on a disk that is full again and again, and says how
-// often it was full and what is wrong.
+// fillDisk ingests one delivery on a disk that fills up again and again. It returns how
+// often the disk was full, and every defect.
 func (c *crasher) fillDisk(t *testing.T, disk string) (full int, problem string) {
 	t.Helper()
 	ctx := t.Context()
@@ -120,7 +120,7 @@ func (c *crasher) fillDisk(t *testing.T, disk string) (full int, problem string)
 }
 
 // ingestWhileFilling runs an ingest and fills the disk meanwhile. If the ingest fails, it
-// has to say that the disk is full.
+// must report that the disk is full.
 func (c *crasher) ingestWhileFilling(t *testing.T, dir, filler string, after time.Duration, room int) (acknowledged uint64, failed bool, problem string) {
 	t.Helper()
 	cmd := c.command(t.Context(), dir, "ingest", "--batch", "100", c.data)

@@ -25,7 +25,7 @@ func told(t *testing.T, args ...string) (code int, out, errOut string) {
 	return code, o.String(), e.String()
 }
 
-// tells wants exit code 0.
+// tells runs the command, which must exit with code 0.
 func tells(t *testing.T, args ...string) (out, errOut string) {
 	t.Helper()
 	code, out, errOut := told(t, args...)
@@ -35,7 +35,7 @@ func tells(t *testing.T, args ...string) (out, errOut string) {
 	return out, errOut
 }
 
-// surroundings puts keys and the reader's files into temporary folders.
+// surroundings puts the keys and the reader's files into temporary folders.
 func surroundings(t *testing.T) {
 	t.Helper()
 	t.Setenv("ARGUS_KEYS", filepath.Join(t.TempDir(), "keys"))
@@ -92,8 +92,8 @@ func sumOf(t *testing.T, dir string) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// TestWriteProtectedStore reads a store that cannot be written, without its key. The
-// acts are in a ledger of the reader's own, which names the store, and nothing in the
+// TestWriteProtectedStore reads a store that cannot be written, without its key. The acts
+// are recorded in the reader's own ledger, which names the store, and nothing in the
 // store changes.
 func TestWriteProtectedStore(t *testing.T) {
 	protect := map[string]func(t *testing.T, store string){
@@ -259,7 +259,8 @@ func fill(t *testing.T, name string, room int) {
 	}
 }
 
-// TestPathIsNotUTF8 ingests such a path: it is refused, and no store is made.
+// TestPathIsNotUTF8 ingests a path that is not UTF-8. The path is refused, and no store
+// is made.
 func TestPathIsNotUTF8(t *testing.T) {
 	surroundings(t)
 	dir := t.TempDir()
@@ -276,8 +277,8 @@ func TestPathIsNotUTF8(t *testing.T) {
 	}
 }
 
-// A dry run unpacks large entries on the disk of the store, whether there is one or not,
-// and nowhere else; it leaves nothing there, and says so if it cannot.
+// A dry run unpacks large entries only on the disk of the store, even if there is no
+// store yet. It leaves nothing there, and reports if it cannot unpack.
 func TestDryRunStaysOnTheDiskOfTheStore(t *testing.T) {
 	surroundings(t)
 	archive := filepath.Join(t.TempDir(), "phone.zip")
@@ -351,7 +352,8 @@ func zipEntry(w *zip.Writer, name string, from io.Reader) error {
 	return err
 }
 
-// TestLargerThanTheDisk: a source that the disk cannot hold is refused before a store is made.
+// TestLargerThanTheDisk checks that a source that does not fit on the disk is refused before a
+// store is made.
 func TestLargerThanTheDisk(t *testing.T) {
 	surroundings(t)
 	large := filepath.Join(t.TempDir(), "large.img")

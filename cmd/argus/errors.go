@@ -31,8 +31,8 @@ const (
 	exitInterrupted = 130
 )
 
-// explain returns the exit code of an error and a hint at the next step, which
-// is empty if there is none.
+// explain returns the exit code for an error, and a hint about the next step, empty if
+// there is none.
 func explain(err error) (code int, hint string) {
 	var usage usageError
 	var syntax *query.SyntaxError
@@ -44,7 +44,7 @@ func explain(err error) (code int, hint string) {
 	case errors.Is(err, handover.ErrEnded):
 		return exitError, hintInterrupted(errIngestStopped)
 	case errors.As(err, &upgrading) && errors.Is(err, argus.ErrDamaged):
-		return exitDamaged, `The store is unchanged. Run "argus verify" of the Argus that wrote it for a list of all damage.`
+		return exitDamaged, `The store is unchanged. For a list of all damage, run "argus verify" with the version of Argus that wrote it.`
 	case errors.As(err, &usage) && !errors.Is(err, argus.ErrDamaged):
 		return exitUsage, fmt.Sprintf("See %q.", usage.command+" --help")
 	case errors.As(err, &syntax), errors.Is(err, desk.ErrRequest), errors.Is(err, verify.ErrKey), errors.Is(err, authority.ErrInvalid), errors.Is(err, people.ErrInvalid), errors.Is(err, admin.ErrNoCustodian):
@@ -58,11 +58,11 @@ func explain(err error) (code int, hint string) {
 	case errors.Is(err, sandbox.ErrNotHeld):
 		return exitError, `Nothing was read. See "Where readers run" in SECURITY.md for the system calls that Argus needs; a container must allow seccomp.`
 	case errors.Is(err, admin.ErrWriteProtected):
-		return exitError, "The store can be searched, shown and verified. To change it, copy it to a writable disk, and its key with it."
+		return exitError, "The store can be searched, shown and verified. To change it, copy the store and its key to a writable disk."
 	case durable.NoRoom(err):
 		return exitError, `The disk is full. Everything acknowledged is kept: make room and run the command again; an interrupted ingest continues with "argus ingest --resume".`
 	case errors.Is(err, intake.ErrNoRoom):
-		return exitError, "Nothing was taken in. Make room, or move the store to a larger disk."
+		return exitError, "Nothing was ingested. Make room, or move the store to a larger disk."
 	case errors.Is(err, intake.ErrUnfinished):
 		return exitError, `Finish it with "argus ingest --resume NUMBER", or seal it as it is with "argus ingest --abandon NUMBER".`
 	case errors.Is(err, intake.ErrSeveral):
@@ -72,9 +72,9 @@ func explain(err error) (code int, hint string) {
 	case errors.Is(err, intake.ErrOtherFiles):
 		return exitError, `Put the files back and resume, or seal the delivery as it is with "argus ingest --abandon".`
 	case errors.Is(err, intake.ErrOtherReaders):
-		return exitError, `Finish the delivery with the Argus that began it, or seal it as it is with "argus ingest --abandon" and ingest it again.`
+		return exitError, `Finish the delivery with the version of Argus that began it, or seal it as it is with "argus ingest --abandon" and ingest it again.`
 	case errors.Is(err, argus.ErrNewer):
-		return exitError, "Use the Argus that wrote it, or a newer one."
+		return exitError, "Use the version of Argus that wrote it, or a newer one."
 	case errors.Is(err, argus.ErrDamaged):
 		return exitDamaged, node.Remedy(err)
 	case errors.Is(err, argus.ErrRefused):
@@ -99,8 +99,8 @@ func hintInterrupted(err error) string {
 	return ""
 }
 
-// message returns the text of an error for people, empty if everything was
-// printed before.
+// message returns the text of an error for people, empty if everything has been printed
+// already.
 func message(err error) string {
 	var syntax *query.SyntaxError
 	if errors.As(err, &syntax) {

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// failpoint reads $ARGUS_CRASH_AT (NAME:N): the process kills itself, as a power cut
-// would, when it reaches the named moment for the N-th time. The crash tests use it,
-// and anybody who wants to check the promise.
+// failpoint reads $ARGUS_CRASH_AT (NAME:N). The process kills itself, as abruptly as a
+// power cut, when it reaches the named moment for the N-th time. The crash tests use it,
+// and so can anybody who wants to check the promise.
 func failpoint() func(string) {
 	name, nth, ok := strings.Cut(os.Getenv("ARGUS_CRASH_AT"), ":")
 	if !ok {

@@ -24,7 +24,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// commands runs the real command in a folder, on a store and with keys there.
+// commands runs the real command in a folder that holds its store and keys.
 type commands struct {
 	binary, dir, store string
 	env                []string
@@ -42,7 +42,7 @@ func newCommands(t *testing.T, binary, dir string) *commands {
 	c.env = append(os.Environ(), "ARGUS_KEYS="+filepath.Join(dir, "keys"), "ARGUS_ACTOR=ann", "ARGUS_STORE=s")
 	for name, text := range map[string]string{
 		"chats/a.jsonl": spokenLines + "{\n", "chats/none.bin": "\x00\x01", "later.jsonl": strings.Replace(spokenLines, "hello +32", "hello again +32", 1),
-		// It says who runs it, and waits while there is a file of that name in its folder.
+		// It prints who runs it, and waits as long as its folder has a file of that name.
 		"via.sh": "#!/bin/sh\necho parent $PPID $WORD >&2\nwhile [ -e wait ]; do sleep 0.05; done\ncat\n",
 	} {
 		c.write(t, name, text)
@@ -65,7 +65,7 @@ func (c *commands) command(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command, and returns everything that it says, and its exit code.
+// run runs a command, and returns everything that it prints, and its exit code.
 func (c *commands) run(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := c.command(t, args...)
@@ -77,7 +77,7 @@ func (c *commands) run(t *testing.T, args ...string) string {
 	return fmt.Sprintf("%s-- stderr\n%s-- exit %d\n", out, said, cmd.ProcessState.ExitCode())
 }
 
-// started is a command that runs.
+// started is a running command.
 type started struct {
 	*exec.Cmd
 	out, said bytes.Buffer
@@ -141,12 +141,12 @@ func until(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// varying matches everything that differs between two stores that take in the same. The
-// place of a progress depends on how far the reader is ahead of the writer.
+// varying matches everything that differs between two stores that ingest the same data.
+// The position in a progress report depends on how far the reader is ahead of the writer.
 var varying = regexp.MustCompile(`[0-9a-f]{16,64}|("file":"[^"]*",)?"bytes":[0-9]+|20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|"(started|modified)_us":[0-9]+|parent [0-9]+|/[^ ":]*/(here|there)\b`)
 
-// TestIngestBesideServer: every command that takes deliveries in says the same, word for
-// word, with a server and without one, and the server did it.
+// TestIngestBesideServer checks that every command that ingests deliveries prints the
+// same, word for word, with a server and without one, and that the server did the work.
 func TestIngestBesideServer(t *testing.T) {
 	binary := build(t, "")
 	dir := t.TempDir()
@@ -239,8 +239,8 @@ func stop(t *testing.T, server *exec.Cmd) {
 	}
 }
 
-// searchOf opens the link of a server and returns a function that counts what a query
-// finds.
+// searchOf opens the link of a server and returns a function that counts the messages
+// that a query finds.
 func searchOf(t *testing.T, link string) func(query string) int {
 	t.Helper()
 	origin, token, _ := strings.Cut(link, "/#token=")
@@ -269,8 +269,8 @@ func searchOf(t *testing.T, link string) func(query string) int {
 	}
 }
 
-// TestHandoverInterrupted: whichever end goes, the delivery is interrupted, and can be
-// resumed, with a server and without one.
+// TestHandoverInterrupted checks that if either end dies, the delivery is interrupted and
+// can be resumed, with a server and without one.
 func TestHandoverInterrupted(t *testing.T) {
 	// The path of the store is too long for the address of a socket.
 	c := newCommands(t, build(t, ""), filepath.Join(t.TempDir(), strings.Repeat("long/", 30)))
@@ -321,14 +321,14 @@ func TestHandoverInterrupted(t *testing.T) {
 	}
 	_ = server.Wait()
 	client.ends(t, 1, ended+"  Everything acknowledged is kept. "+goOn)
-	server, _ = c.serve(t, "serve") // the socket of the killed one is replaced
+	server, _ = c.serve(t, "serve") // replaces the socket of the killed server
 	resumed("D-0004")
 
-	// A server that does not answer is none.
+	// A server that does not answer counts as no server.
 	if err := server.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.run(t, "ingest", "later.jsonl"); !strings.HasPrefix(got, "D-0005") || !strings.Contains(got, "This command takes the delivery in itself: ") {
+	if got := c.run(t, "ingest", "later.jsonl"); !strings.HasPrefix(got, "D-0005") || !strings.Contains(got, "This command ingests the delivery itself: ") {
 		t.Errorf("beside a stopped server:\n%s", got)
 	}
 	if err := server.Process.Signal(syscall.SIGCONT); err != nil {
@@ -341,7 +341,7 @@ func TestHandoverInterrupted(t *testing.T) {
 }
 
 // TestIngestBesideDemo: the demo's live feed writes to the store all the time, and other
-// deliveries come in beside it.
+// deliveries are ingested at the same time.
 func TestIngestBesideDemo(t *testing.T) {
 	c := newCommands(t, build(t, ""), filepath.Join(t.TempDir(), "d"))
 	demo, _ := c.serve(t, "demo", "--keep", ".", "--messages", "300", "--feed", "100ms")

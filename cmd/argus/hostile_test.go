@@ -22,17 +22,17 @@ import (
 	"time"
 )
 
-// The bounds of one hostile file.
+// The limits for one hostile file.
 const (
 	hostileTime  = 60 * time.Second
 	hostileBytes = 512 << 20 // resident memory of the largest process
 )
 
 // TestHostileFiles ingests files made to break a reader: known files that are cut,
-// changed, repeated or joined, bombs, deep nesting and odd names. For each file the
-// command ends within its bounds, the account balances, nothing is written outside the
-// store, and the store verifies. $ARGUS_HOSTILE is the number of files, by default one
-// of each kind; file n is always the same.
+// changed, repeated or joined, bombs, deep nesting and odd names. For each file, the
+// command ends within its limits, the account balances, nothing is written outside the
+// store, and the store verifies. $ARGUS_HOSTILE is the number of files, by default one of
+// each kind; file n is always the same.
 func TestHostileFiles(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("builds the real binary; not with -short, nor with -race")
@@ -168,7 +168,7 @@ type hostileKind struct {
 
 func hostileKinds(samples [][]byte) []hostileKind {
 	pick := func(rng *rand.Rand) []byte { return slices.Clone(samples[rng.IntN(len(samples))]) }
-	// put writes one file, under a name of one of many formats.
+	// put writes one file, named like a file of one of many formats.
 	endings := []string{"txt", "json", "jsonl", "xml", "csv", "log", "eml", "mbox", "html", "db", "bin", "zip"}
 	put := func(rng *rand.Rand, dir string, data []byte) error {
 		return os.WriteFile(filepath.Join(dir, "f."+endings[rng.IntN(len(endings))]), data, 0o600)

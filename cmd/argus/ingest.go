@@ -25,10 +25,10 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// errNoSource is the error of a path that does not exist.
+// errNoSource is returned for a path that does not exist.
 var errNoSource = errors.New("no such file or folder")
 
-// errIngestStopped is the error of an interrupted delivery, which can be resumed.
+// errIngestStopped is returned for an interrupted delivery, which can be resumed.
 var errIngestStopped = errors.New("the delivery was interrupted")
 
 type ingestFlags struct {
@@ -60,27 +60,27 @@ An interrupted ingest continues with the same command, or with --resume. It does
 block other deliveries. If several are unfinished, --resume and --abandon need
 their numbers.
 
-Calls, contacts and other types are counted separately below the account. The
-receipt then lists questions for the source: attachments that are named but missing,
-running numbers that no message has, conversations in which only one side sends,
-times that go backwards, replies that are stated but missing, and files that state
-another number of records than were found; each with the conversations and accounts
-that have most of them. --json names up to 100 of each. None of these is an error.
+Calls, contacts and other types are counted separately below the account. The receipt
+then lists questions for the source: attachments that are named but missing, running
+numbers that no message has, conversations in which only one side sends, times that go
+backwards, replies that are stated but missing, and files that state a different number
+of records than were found. Each question comes with the conversations and accounts that
+it affects most. --json names up to 100 of each. None of these is an error.
 
---dry-run reads everything and keeps nothing. It reports which reader would read
-each file, the number of messages, accounts and conversations, the first and the last
-time, and the pieces that would be quarantined, with reasons. It neither needs nor
-makes a store, but unpacks large entries of archives on the disk of --store.
+--dry-run reads everything and keeps nothing. It reports which reader would read each
+file, the number of messages, accounts and conversations, the first and the last time,
+and the pieces that would be quarantined, with reasons. It neither needs nor makes a
+store, but it unpacks large archive entries on the disk of --store.
 
---via has a program of yours read each file: it gets the file on its standard input
-and prints Argus JSON lines (docs/readers.md). Arguments after -- are passed to it.
-The originals are kept as usual, and the seal names the program with its SHA-256.
+--via lets a program of yours read each file: the program gets the file on its standard
+input and prints Argus JSON lines (docs/readers.md). Arguments after -- are passed to
+it. The originals are kept as usual, and the seal names the program with its SHA-256.
 
-While "argus serve" or "argus demo" has the store open, the command hands its paths
-to that server, which reads the files, and prints the same. Ctrl-C interrupts the
-delivery in either case. If the server cannot take it in, because it is another version or
-sees other files, the command says so and does the work itself. --dry-run is always done
-by the command. Windows has no such server.`,
+While "argus serve" or "argus demo" has the store open, the command hands its paths to
+that server, which reads the files, and prints the same output. Ctrl-C interrupts the
+delivery in either case. If the server cannot ingest it, because it is a different version
+or sees different files, the command says so and does the work itself. It always does a
+--dry-run itself; on Windows, it does everything itself.`,
 		Example: `  argus ingest phone/ server-archive.zip
   argus ingest --timezone Europe/Brussels 'WhatsApp Chat with Ali.txt'
   argus ingest --map from=Afzender --map text=Bericht sheet.xlsx
@@ -117,15 +117,15 @@ by the command. Windows has no such server.`,
 	flags := c.Flags()
 	flags.StringVar(&f.via, "via", "", "have this `program` read each file and print Argus JSON lines")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "report how each file would be read, and keep nothing")
-	flags.BoolVar(&f.resume, "resume", false, "finish the interrupted deliveries that are named, or the only one")
-	flags.BoolVar(&f.abandon, "abandon", false, "seal the interrupted deliveries that are named, or the only one, as they are, marked incomplete")
-	flags.IntVar(&f.batch, "batch", 4096, "the most records that are made durable at once")
+	flags.BoolVar(&f.resume, "resume", false, "finish the named interrupted deliveries, or the only one")
+	flags.BoolVar(&f.abandon, "abandon", false, "seal the named interrupted deliveries, or the only one, as they are, marked incomplete")
+	flags.IntVar(&f.batch, "batch", 4096, "the maximum number of records that are made durable at once")
 	flags.StringVar(&f.reason, "reason", "abandoned by the operator", "with --abandon: the `reason`, stated in the seal")
 	return c
 }
 
 // tuneGC lets a command that takes in messages use a fifth more memory, for 4 % less CPU
-// time. GOGC in the environment comes first.
+// time. GOGC in the environment takes precedence.
 func tuneGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(150)
@@ -135,12 +135,12 @@ func tuneGC() {
 // readingFlags adds the flags that change how files are read.
 func (f *ingestFlags) readingFlags(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.format, "format", "", "the `format` of the files, listed by argus formats (default recognised by content)")
-	flags.StringVar(&f.timezone, "timezone", "", "the time `zone` of clocks that state none, such as Europe/Amsterdam (default UTC, marked as assumed)")
+	flags.StringVar(&f.format, "format", "", "the `format` of the files, as listed by argus formats (default recognised by content)")
+	flags.StringVar(&f.timezone, "timezone", "", "the time `zone` of times that state none, such as Europe/Amsterdam (default UTC, marked as assumed)")
 	flags.StringVar(&f.service, "service", "", "the `name` of the service, where the data does not state it")
 	flags.StringVar(&f.owner, "owner", "", "the `account` of the exported device, where the data does not state it")
-	flags.StringVar(&f.country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and for dates like 3/4/2021 whose order the data leaves open (default those of argus init)")
-	flags.StringArrayVar(&f.columns, "map", nil, "a map (docs/format/map.md): its `name` in the store, or its file; or for sheets and unknown JSON field=header, which may be repeated (docs/format/sheet.md lists the fields)")
+	flags.StringVar(&f.country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and for dates like 3/4/2021 whose order the data does not settle (default those given to argus init)")
+	flags.StringArrayVar(&f.columns, "map", nil, "a map (docs/format/map.md): its `name` in the store, or its file; or, for sheets and unknown JSON, field=header, which may be repeated (docs/format/sheet.md lists the fields)")
 }
 
 // deliveriesOf parses the delivery numbers after --resume and --abandon.
@@ -254,7 +254,7 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 }
 
 // caseCountries returns the countries of the case, for a command that reads files and does
-// not open the store. There are none if there is no store.
+// not open the store. It returns none if there is no store.
 func (a *app) caseCountries() ([]string, error) {
 	if !layout.Exists(a.storePath()) {
 		return nil, nil
@@ -263,7 +263,7 @@ func (a *app) caseCountries() ([]string, error) {
 	return info.Countries, err
 }
 
-// freeAbove returns the free bytes of the disk on which a store would be made.
+// freeAbove returns the number of free bytes on the disk on which a store would be made.
 func freeAbove(path string) (int64, error) {
 	for dir := filepath.Dir(filepath.Clean(path)); ; dir = filepath.Dir(dir) {
 		free, err := durable.Free(dir)
@@ -273,16 +273,16 @@ func freeAbove(path string) (int64, error) {
 	}
 }
 
-// takeIn does a job that takes deliveries in: it hands it to the server that has the store
-// open, or does it itself if there is none that can do it. The parts of the answer are the
-// same.
+// takeIn does a job that takes in deliveries. It hands the job to the server that has the
+// store open, or does it itself if no server can. The parts of the answer are the same
+// either way.
 func (a *app) takeIn(ctx context.Context, job handover.Job) error {
 	job.Actor, job.Authority, job.Purpose = a.actorName(), a.authority, cmp.Or(a.purpose, os.Getenv("ARGUS_PURPOSE"))
 	progress := a.newProgress()
 	defer progress.close()
 	err := handover.Do(ctx, a.storePath(), software(), job, progress.tell)
 	if errors.Is(err, handover.ErrCannot) {
-		a.note(fmt.Sprintf("This command takes the delivery in itself: %v.", err))
+		a.note(fmt.Sprintf("This command ingests the delivery itself: %v.", err))
 	}
 	if errors.Is(err, handover.ErrCannot) || errors.Is(err, handover.ErrNobody) {
 		err = node.NewShared(ctx, a.storePath(), a.nodeOptions()).Use(func(n *node.Node) error { return a.do(ctx, n, job, progress.tell) })
@@ -293,7 +293,7 @@ func (a *app) takeIn(ctx context.Context, job handover.Job) error {
 	return err
 }
 
-// do does a job on an open store.
+// do runs a job on an open store.
 func (a *app) do(ctx context.Context, n *node.Node, job handover.Job, tell func(handover.Event) error) error {
 	who, err := n.Who(ctx, desk.Who{Actor: job.Actor, Authority: job.Authority, Purpose: job.Purpose})
 	if err != nil {
@@ -306,5 +306,5 @@ func (a *app) do(ctx context.Context, n *node.Node, job handover.Job, tell func(
 	return n.Ingest(ctx, who, o, func(ctx context.Context, o intake.Options) error { return job.Work(ctx, o, tell) })
 }
 
-// viaSays prints a line that a program of --via wrote to its standard error.
+// viaSays prints a line that the program of --via wrote to its standard error.
 func (a *app) viaSays(line string) { fmt.Fprintln(a.err, "via: "+printable.Plain(line)) }

@@ -20,12 +20,12 @@ func (a *app) initCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Make an empty store",
 		Long: `Make an empty store with a key pair for its seals and its ledger, and with one
-authority, A-0001, that covers everything in it: your own data. The private key
-is kept outside the store.
+authority, A-0001, which covers everything in it as your own data. The private key is
+kept outside the store.
 
 --country names the countries of the case. Each delivery is read with them, unless its
-own --country names others; its receipt says so. They are kept in argus.json, whose hash
-is in the ledger, and do not change. A store that another command makes has none.`,
+own --country names others, and its receipt says so. They are kept in argus.json, whose
+hash is in the ledger, and cannot be changed. A store made by another command has none.`,
 		Example: "  argus init --country NL,BE",
 		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -45,11 +45,11 @@ is in the ledger, and do not change. A store that another command makes has none
 		},
 	}
 	c.Flags().Int64Var(&segment, "segment-bytes", 0, "the size in `bytes` at which a file of evidence is closed, up to 1 GiB (default 256 MiB)")
-	c.Flags().StringVar(&country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and for dates like 3/4/2021 whose order the data leaves open")
+	c.Flags().StringVar(&country, "country", "", "the `countries` of the case, such as NL,BE: for telephone numbers in national form, and for dates like 3/4/2021 whose order the data does not settle")
 	return c
 }
 
-// created is the answer when a store was made.
+// created is the output when a store has been made.
 type created struct {
 	Path       string `json:"path"`
 	Store      string `json:"store"`
@@ -71,7 +71,7 @@ func (a *app) created(c *cobra.Command, path string) error {
 		}
 		o.Linef("Its private key is %s: keep a copy elsewhere.", s.PrivateKey)
 		if runtime.GOOS == "windows" {
-			o.Linef("Argus does not check on Windows who has rights to that file.")
+			o.Linef("On Windows, Argus does not check who can read that file.")
 		}
 	})
 	return errors.Join(err, n.Close())

@@ -47,7 +47,7 @@ key of your own. They are listed below the acts of the store, marked "own".`,
 		},
 	}
 	c.Flags().Uint64Var(&from, "from", 0, "the number of the first entry to list (default the last --limit entries)")
-	c.Flags().IntVar(&limit, "limit", 50, "the most entries to list")
+	c.Flags().IntVar(&limit, "limit", 50, "the maximum number of entries to list")
 	c.AddCommand(a.ledgerCorrect(), a.ledgerDestroy())
 	return c
 }
@@ -55,7 +55,7 @@ key of your own. They are listed below the acts of the store, marked "own".`,
 func printEntry(o *voice.Output, mark string, e desk.Entry) {
 	head := fmt.Sprintf("%s%6d  %s  %-16s ", mark, e.Seq, e.Time.Format(time.RFC3339), e.Action)
 	if e.Destroyed {
-		why := "words missing, and no order destroyed them"
+		why := "words missing, although no order destroyed them"
 		if e.DestroyedBy > 0 {
 			why = fmt.Sprintf("words destroyed by order, entry %d", e.DestroyedBy)
 		}
@@ -75,7 +75,7 @@ func printEntry(o *voice.Output, mark string, e desk.Entry) {
 	printDetail(o, e.Detail)
 }
 
-// printDetail prints the further facts of an act below it, a line each.
+// printDetail prints the further facts of an act below it, one per line.
 func printDetail(o *voice.Output, detail map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(detail)) {
 		o.Linef("          %s: %s", printable.OneLine(name), printable.OneLine(strings.TrimSpace(detail[name])))
@@ -87,12 +87,11 @@ func (a *app) ledgerCorrect() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "correct ENTRY",
 		Short: "Correct the time of an entry written while the clock was ahead",
-		Long: `Correct the time of an entry written while the clock was ahead. Argus decides
-whether an authority is in force at the later of two times: the clock and the last
-entry. So an ended authority does not return when somebody sets the clock back,
-but an entry from the future would end authorities too early. Name the first such
-entry once the clock is right again. The correction is a new entry; the wrong one
-is not changed.`,
+		Long: `Correct the time of an entry written while the clock was ahead. Argus decides whether an
+authority is in force at the later of two times: the clock and the last entry. An ended
+authority therefore does not return when somebody sets the clock back, but an entry from
+the future would end authorities too early. Name the first such entry once the clock is
+right again. The correction is a new entry; the wrong one is not changed.`,
 		Example: "  argus ledger correct 17 --reason 'the clock of the machine was a year ahead'",
 		Args:    arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -114,8 +113,8 @@ is not changed.`,
 				later, err := n.Admin.LaterAuthorities()
 				for _, one := range later {
 					err = errors.Join(err, voice.Say(a.out, "begins_later", &one, func(o *voice.Output, one *authority.Authority) {
-						o.Linef("%s begins at %s, for it was added while the clock was ahead.", one.Number, one.From.Format(time.RFC3339))
-						o.Linef("  To use it before, add it anew with \"argus authority add\", and end it with \"argus authority revoke %s --reason …\".", one.Number)
+						o.Linef("%s begins at %s, because it was added while the clock was ahead.", one.Number, one.From.Format(time.RFC3339))
+						o.Linef("  To use it earlier, add it again with \"argus authority add\", and end this one with \"argus authority revoke %s --reason …\".", one.Number)
 					}))
 				}
 				return err
@@ -162,7 +161,7 @@ the store can run it, and the ledger records it.`,
 			})
 		},
 	}
-	c.Flags().StringVar(&order, "order", "", "the `order` in words, with the court that gave it")
+	c.Flags().StringVar(&order, "order", "", "the `order` in words, with the court that issued it")
 	return c
 }
 
@@ -184,7 +183,7 @@ func (a *app) listLedger(ctx context.Context, n *node.Node, who desk.Who, from u
 		return errors.Join(err, besideErr)
 	}
 	if ownErr := voice.Say(a.out, "own_ledger", ownLedger{own.Dir, own.Key}, func(o *voice.Output, l ownLedger) {
-		o.Linef("Your own acts, beside the store, in %s, key %s:", printable.OneLine(l.Dir), printable.OneLine(l.Key))
+		o.Linef("Your own acts, recorded outside the store in %s, key %s:", printable.OneLine(l.Dir), printable.OneLine(l.Key))
 	}); ownErr != nil {
 		return ownErr
 	}
@@ -212,7 +211,7 @@ func (a *app) sayEntries(mark, event string, entries []desk.Entry) error {
 	return nil
 }
 
-// sayLedgerReport reports whether a ledger is as it was signed.
+// sayLedgerReport prints whether a ledger is unchanged since it was signed.
 func (a *app) sayLedgerReport(event string, report *verify.LedgerReport) error {
 	err := voice.Say(a.out, event, report, func(o *voice.Output, r *verify.LedgerReport) {
 		for _, f := range r.Findings {

@@ -22,11 +22,11 @@ func (a *app) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Add or show lists of words or accounts for queries",
 		Long: `A list is a file with one word, phrase or account per line, up to 10,000 lines. The
-store keeps it byte for byte. In a query, list:NAME finds messages whose text
-contains an entry, and from:list:NAME (to:, with:, in:) finds the messages of the
-accounts; = before an account demands the exact spelling. A changed list is a new
-version. The ledger names the version that a search used by its SHA-256, and a
-scope keeps the version that it was granted with.`,
+store keeps it byte for byte. In a query, list:NAME finds messages whose text contains
+an entry, and from:list:NAME (to:, with:, in:) finds the messages of its accounts; =
+before an account requires the exact spelling. A changed list is a new version. The
+ledger names the version that a search used by its SHA-256, and a scope keeps the
+version that it was granted with.`,
 	}
 	c.AddCommand(a.listAdd(), a.listShow(), a.listLs())
 	return c
@@ -37,7 +37,7 @@ type listed struct {
 	Name    string `json:"list"`
 	Version int    `json:"version"`
 	Hash    string `json:"sha256"`
-	Known   bool   `json:"known,omitempty"`  // it was added before
+	Known   bool   `json:"known,omitempty"`  // it had been added already
 	Damage  string `json:"damage,omitempty"` // why no query can use it
 }
 
@@ -81,7 +81,7 @@ func (a *app) listAdd() *cobra.Command {
 	}
 }
 
-// readList reads a file, at most one byte more than a list may have.
+// readList reads a file, up to one byte more than a list may have.
 func readList(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

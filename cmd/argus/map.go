@@ -34,20 +34,20 @@ func (a *app) mapCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "map [FILE]",
 		Short: "Propose a map for a source of an unknown program, and keep it",
-		Long: `A map says where a source has its records, and which of their columns are who, to
-whom, when and text (docs/format/map.md). The source is JSON, JSON lines, a sheet, an
-SQLite database or an SQL dump.
+		Long: `A map says where a source has its records, and which of their columns hold the sender,
+the receivers, the time and the text (docs/format/map.md). The source is JSON, JSON
+lines, a sheet, an SQLite database or an SQL dump.
 
-Argus looks at the beginning of the file and proposes a map by its content: times,
-short values that repeat, long words. It prints the columns with the reason for each
-choice, the map, and the first records as the map reads them, with the countries of the
-case ("argus init --country"). Nothing is taken in.
+Argus looks at the beginning of the file and proposes a map by its content: times, short
+values that repeat, long words. It prints the columns with the reason for each choice,
+the map, and the first records as the map reads them, with the countries of the case
+("argus init --country"). Nothing is ingested.
 
 Correct the map with --set and run the command again: FIELD=PATH names another column,
-FIELD= takes a field out, FIELD.time=ms and the like say how it is read, and
-records=PATH names another list or table. Keep it as a file with --out, or in the store
-with --name; "argus ingest --map" takes both. The ledger records a kept map, and a changed
-map is a new version. Without FILE the command lists the maps in the store.`,
+FIELD= removes a field, FIELD.time=ms and the like set how it is read, and records=PATH
+names another list or table. Keep it as a file with --out, or in the store with --name;
+"argus ingest --map" takes both. The ledger records each map that is kept in the store; a
+changed map is a new version. Without FILE the command lists the maps in the store.`,
 		Example: `  argus map chats.json
   argus map chats.json --set to=receiver --set sent.time=ms --name chatapp
   argus ingest --map chatapp chats.json`,
@@ -60,7 +60,7 @@ map is a new version. Without FILE the command lists the maps in the store.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.from, "map", "", "the `map` to begin with, its name in the store or its file (default proposed)")
+	flags.StringVar(&f.from, "map", "", "the `map` to start from: its name in the store, or its file (default the proposed map)")
 	flags.StringArrayVar(&f.set, "set", nil, "a correction, `field=path`; may be repeated")
 	flags.StringVar(&f.name, "name", "", "keep the map in the store under this `name`")
 	flags.StringVar(&f.out, "out", "", "write the map into this new `file`")
@@ -169,11 +169,11 @@ func (a *app) mapFile(c *cobra.Command, f mapFlags, path string) error {
 	return a.keepMap(c, f, text, shown.Lacks)
 }
 
-// keepMap keeps a map as a file and in the store.
+// keepMap keeps a map as a file, in the store, or both, as the flags say.
 func (a *app) keepMap(c *cobra.Command, f mapFlags, text []byte, lacks string) error {
 	if f.out == "" && f.name == "" {
 		if lacks == "" {
-			a.out.Aside("Nothing is kept. Correct it with --set; keep it with --name or --out; use it with \"argus ingest --map\".")
+			a.out.Aside("The map has not been kept. Correct it with --set; keep it with --name or --out; use it with \"argus ingest --map\".")
 		}
 		return nil
 	}
@@ -221,7 +221,7 @@ func printMap(o *voice.Output, s *survey.Shown) {
 		if p.Records != "" {
 			place = "in " + printable.OneLine(p.Records)
 		}
-		o.Linef("  also there: %s %s", printable.Count(uint64(p.Seen), "record", "records"), place)
+		o.Linef("  also found: %s %s", printable.Count(uint64(p.Seen), "record", "records"), place)
 	}
 	for _, c := range s.Columns {
 		use := "not a field, kept beside the message"

@@ -34,9 +34,9 @@ import (
 )
 
 // TestEveryPrintedNumber compares each number that people and programs get with a walk
-// over the records, which uses no index: a number of messages is a count of distinct
-// messages, however many copies of them the overlapping deliveries of the invented case
-// have. A number of anything else has the name of that beside it, and the name is in the
+// over the records, which uses no index. A number of messages counts distinct messages,
+// however many copies of them the overlapping deliveries of the invented case contain.
+// Any other number has the name of the counted things next to it, and that name is in the
 // tables at the end of this file.
 func TestEveryPrintedNumber(t *testing.T) {
 	if testing.Short() || underRace {
@@ -99,8 +99,8 @@ func TestEveryPrintedNumber(t *testing.T) {
 	h.checkSheets(t, matching(t, "-is:system", h.inScope(t, "")), "-is:system")
 }
 
-// mixedDelivery is an eleventh delivery, with messages of all types, each in two files:
-// once the same, once with other content.
+// mixedDelivery is an eleventh delivery, with messages of all types, each of them in two
+// files: first with the same content, then with different content.
 func mixedDelivery(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "mixed")
@@ -138,7 +138,7 @@ func mixedDelivery(t *testing.T) string {
 }
 
 // startServing runs the command as a process of its own, until it prints a link. It returns
-// the lines before and the link.
+// the lines before the link, and the link.
 func startServing(t *testing.T, args ...string) (printed []string, link string, stop func()) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), program(t), args...)
@@ -172,7 +172,7 @@ func startServing(t *testing.T, args ...string) (printed []string, link string, 
 	return nil, "", stop
 }
 
-// figures are numbers by the name of the things counted.
+// figures are numbers, keyed by the name of the things counted.
 type figures map[string]uint64
 
 // equal compares figures; zeros may be left out.
@@ -186,12 +186,12 @@ func (want figures) equal(t *testing.T, asked string, got figures) {
 	}
 }
 
-// walked has the counts of a walk over the records.
+// walked holds the counts from a walk over the records.
 type walked struct {
 	messages   [][]query.Sighting // each with all its copies
 	deliveries map[argus.DeliveryNumber]figures
 	ids        map[string]bool   // of accounts and conversations
-	evidence   *strings.Replacer // takes out names from the evidence
+	evidence   *strings.Replacer // removes names found in the evidence
 }
 
 // walkRecords reads all records of a store, in their order.
@@ -278,7 +278,7 @@ func walkRecords(t *testing.T, dir string) *walked {
 	return h
 }
 
-// inScope are the messages as an asker sees them, oldest first.
+// inScope returns the messages as an asker sees them, oldest first.
 func (h *walked) inScope(t *testing.T, scope string) (seen []*query.Doc) {
 	t.Helper()
 	covers := query.Compile(parsed(t, scope))
@@ -300,14 +300,14 @@ func parsed(t *testing.T, text string) query.Node {
 	return n
 }
 
-// found are the messages that a query matches, newest first.
+// found holds the messages that a query matches, newest first.
 type found struct {
 	docs  []*query.Doc
 	turns argus.TypeSet
 	same  sameContents // in the whole scope
 }
 
-// sameContents are the numbers of messages with a content.
+// sameContents counts the messages that have the same content.
 type sameContents map[same.Key]uint64
 
 func contents(docs []*query.Doc) sameContents {
@@ -319,7 +319,7 @@ func contents(docs []*query.Doc) sameContents {
 	return counts
 }
 
-// firsts are the messages without those whose content an earlier one of them has.
+// firsts returns the messages without those that have the content of an earlier one.
 func (f found) firsts() found {
 	seen := map[same.Key]bool{}
 	f.docs = slices.DeleteFunc(slices.Clone(f.docs), func(d *query.Doc) bool {
@@ -344,7 +344,7 @@ func matching(t *testing.T, q string, seen []*query.Doc) (f found) {
 	return f
 }
 
-// types counts the messages, and each other type beside them.
+// types counts the messages, and each other type separately.
 func (f found) types() (messages uint64, beside figures) {
 	beside = figures{}
 	for _, d := range f.docs {
@@ -361,7 +361,7 @@ func (f found) types() (messages uint64, beside figures) {
 	return messages, beside
 }
 
-// langOf is the language of a copy as a facet counts it.
+// langOf returns the language of a copy as a facet counts it.
 func langOf(m *argus.Message) string {
 	if found := new(query.Analyzer).FoundLanguage(m); found != "" {
 		return strings.ToLower(found) + query.Found
@@ -371,7 +371,7 @@ func langOf(m *argus.Message) string {
 
 var countedFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
 
-// values are those that a message counts for.
+// values returns the values that a message counts for.
 func values(d *query.Doc, field query.FieldName) (list []string) {
 	switch field {
 	case query.Is:
@@ -392,7 +392,7 @@ func values(d *query.Doc, field query.FieldName) (list []string) {
 	return slices.DeleteFunc(slices.Compact(list), func(s string) bool { return s == "" })
 }
 
-// pair is who wrote to whom.
+// pair returns who wrote to whom.
 func (f found) pair(d *query.Doc) (name string, ok bool) {
 	m := d.Union()
 	to := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(m.To))), func(account string) bool { return account == "" })
@@ -404,7 +404,8 @@ func (f found) pair(d *query.Doc) (name string, ok bool) {
 	return m.From + " -> " + into, m.From != "" && slices.ContainsFunc(d.Sightings, isTurn)
 }
 
-// figures are the numbers of an answer to a search. Most is the most values of a field.
+// figures returns the numbers in an answer to a search. most is the maximum number of
+// values of a field.
 func (f found) figures(most int) figures {
 	n := figures{}
 	var beside figures
@@ -444,7 +445,7 @@ func (f found) figures(most int) figures {
 	return n
 }
 
-// copiesOf are the numbers beside the hits of an answer.
+// copiesOf returns the numbers printed with the hits of an answer.
 func copiesOf(docs []*query.Doc, same sameContents, into figures, under string) figures {
 	for _, d := range docs {
 		at := under + d.ID().String()
@@ -456,7 +457,7 @@ func copiesOf(docs []*query.Doc, same sameContents, into figures, under string) 
 	return into
 }
 
-// headsOf are the numbers in the first lines of hits.
+// headsOf returns the numbers in the first lines of hits.
 func headsOf(docs []*query.Doc, same sameContents, into figures) {
 	into["heads"] = uint64(len(docs))
 	for _, d := range docs {
@@ -476,7 +477,8 @@ const (
 	allValues = 1 << 30
 )
 
-// checkSearch asks the command, for text and for objects, then for the rest in pieces.
+// checkSearch runs the command, once for text and once for objects, and then gets the
+// rest page by page.
 func (h *walked) checkSearch(t *testing.T, asks func(...string) string, q string, f found) {
 	t.Helper()
 	args := []string{"search", "--limit", strconv.Itoa(mostShown), "--histogram", "month", "--facet", "pairs"}
@@ -505,7 +507,7 @@ func (h *walked) checkSearch(t *testing.T, asks func(...string) string, q string
 	}
 }
 
-// checkDistinct asks for each content once.
+// checkDistinct searches with each content counted once.
 func (h *walked) checkDistinct(t *testing.T, asks func(...string) string, p *servedPage, q string, f found) {
 	t.Helper()
 	firsts := f.firsts()
@@ -549,7 +551,7 @@ func sameHits(t *testing.T, asked string, hits []map[string]any, docs []*query.D
 	}
 }
 
-// checkAll prints all that is found, oldest first.
+// checkAll prints all messages found, oldest first.
 func (h *walked) checkAll(t *testing.T, asks func(...string) string, q string, f found) {
 	t.Helper()
 	want, got := figures{}, figures{}
@@ -573,7 +575,7 @@ func (h *walked) checkAll(t *testing.T, asks func(...string) string, q string, f
 	counts.equal(t, "search --all --json", got)
 }
 
-// checkSheets asks for each field as a sheet.
+// checkSheets gets the counts of each field as a sheet.
 func (h *walked) checkSheets(t *testing.T, f found, q string) {
 	t.Helper()
 	all := f.figures(allValues)
@@ -681,7 +683,7 @@ func (h *walked) checkMessage(t *testing.T, asks func(...string) string, p *serv
 	want.equal(t, "GET conversation", got)
 }
 
-// holds counts the messages and other items of a delivery, each once.
+// holds counts the messages and other items of a delivery, each of them once.
 func holds(t *testing.T, n argus.DeliveryNumber, seen []*query.Doc, into figures) {
 	t.Helper()
 	f := matching(t, "delivery:"+n.String(), seen)
@@ -692,7 +694,8 @@ func holds(t *testing.T, n argus.DeliveryNumber, seen []*query.Doc, into figures
 	}
 }
 
-// account returns the account of a delivery, or the part that a limited one shows.
+// account returns the account of a delivery, or the part of it that a limited answer
+// shows.
 func (h *walked) account(n argus.DeliveryNumber, all bool, which ...string) figures {
 	want := figures{}
 	for key, count := range h.deliveries[n] {
@@ -832,7 +835,7 @@ func (h *walked) checkList(t *testing.T, asks func(...string) string, all bool) 
 	for line := range strings.Lines(asks("receipt")) {
 		got := figures{}
 		if h.readText(t, line, "", got); len(got) == 0 || got["partial"] > 0 {
-			continue // covered in part
+			continue // covered only in part
 		}
 		h.sums(t, "receipt", line, all, got)
 	}
@@ -849,7 +852,7 @@ func (h *walked) checkListed(t *testing.T, asked string, d map[string]any) {
 	h.account(n, d["limited"] != true, "seal/").equal(t, fmt.Sprintf("%s of %s", asked, n), got)
 }
 
-// sums compares the sum in the line of a delivery.
+// sums checks the sum in the line of a delivery.
 func (h *walked) sums(t *testing.T, asked, line string, all bool, got figures) {
 	t.Helper()
 	n, err := argus.ParseDelivery(regexp.MustCompile(`D-\d+`).FindString(line))
@@ -863,7 +866,7 @@ func (h *walked) sums(t *testing.T, asked, line string, all bool, got figures) {
 	want.equal(t, fmt.Sprintf("%s: %q", asked, line), got)
 }
 
-// checkDemo checks the line of each delivery that the demo takes in.
+// checkDemo checks the line of each delivery that the demo ingests.
 func (h *walked) checkDemo(t *testing.T, printed []string) {
 	t.Helper()
 	sums := 0
@@ -879,7 +882,7 @@ func (h *walked) checkDemo(t *testing.T, printed []string) {
 	}
 }
 
-// servedPage asks as the page in the browser does.
+// servedPage makes the requests that the page in the browser makes.
 type servedPage struct {
 	at, session, authority string
 }
@@ -938,8 +941,8 @@ func (p *servedPage) object(t *testing.T, method, path string, body any, headers
 	return answer
 }
 
-// checkSearch asks as the page does. A query that is narrowed to a value finds as many
-// messages as the value has.
+// checkSearch makes the page's requests. A query that is narrowed to a value finds as
+// many messages as the value counts.
 func (p *servedPage) checkSearch(t *testing.T, q string, f found, seen []*query.Doc) {
 	t.Helper()
 	asked := fmt.Sprintf("POST search %q under %s", q, p.authority)
@@ -1002,7 +1005,7 @@ func (p *servedPage) checkDeliveries(t *testing.T, h *walked, seen []*query.Doc,
 	}
 }
 
-// objects are the lines that a command prints with --json, by their events.
+// objects returns the lines that a command prints with --json, keyed by their events.
 func objects(t *testing.T, out string) map[string][]map[string]any {
 	t.Helper()
 	all := map[string][]map[string]any{}
@@ -1017,9 +1020,9 @@ func objects(t *testing.T, out string) map[string][]map[string]any {
 	return all
 }
 
-// readObject adds the numbers of an object that count messages or copies, by their paths;
-// in lists, the value, id, path or pair takes the place of the position. It fails at a
-// number whose path is in no table.
+// readObject adds the numbers in an object that count messages or copies, keyed by their
+// paths. In lists, the value, id, path or pair replaces the position. A number whose path
+// is in no table fails the test.
 func readObject(t *testing.T, o map[string]any, prefix string, into figures) {
 	t.Helper()
 	walkNumbers(o, nil, nil, func(path, kind []string, n float64) {
@@ -1040,7 +1043,7 @@ func walkNumbers(v any, path, kind []string, each func(path, kind []string, n fl
 		each(path, kind, v)
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			if key != "message" && key != "states" { // words of the source
+			if key != "message" && key != "states" { // words from the source
 				walkNumbers(v[key], append(slices.Clone(path), key), append(slices.Clone(kind), key), each)
 			}
 		}
@@ -1093,8 +1096,8 @@ var (
 	version    = regexp.MustCompile(`^version \d+  [0-9a-f]{32,}`)
 )
 
-// readText adds the numbers of a text that count messages or copies. It fails at a number
-// beside a name that no table has. Asked is the query as Argus prints it.
+// readText adds the numbers of a text that count messages or copies. A number next to a
+// name that is in no table fails the test. asked is the query as Argus prints it.
 func (h *walked) readText(t *testing.T, text, asked string, into figures) {
 	t.Helper()
 	section, reason, shows := "", false, strings.HasPrefix(text, "message ")
@@ -1114,7 +1117,7 @@ func (h *walked) readText(t *testing.T, text, asked string, into figures) {
 			continue
 		}
 		if hits && (strings.HasPrefix(line, "    ") || version.MatchString(line)) || shows && factLine.MatchString(line) {
-			continue // words of the source
+			continue // words from the source
 		}
 		if m := headLine.FindStringSubmatch(line); m != nil && hits {
 			into["heads"]++
@@ -1130,7 +1133,7 @@ func (h *walked) readText(t *testing.T, text, asked string, into figures) {
 			continue
 		}
 		if m := underLine.FindStringSubmatch(line); m != nil && reason {
-			continue // of the pieces or copies that the line above counts
+			continue // belongs to the pieces or copies that the line above counts
 		}
 		if reason = reasonLine.MatchString(line); reason {
 			line = reasonLine.FindStringSubmatch(line)[0]
@@ -1171,7 +1174,7 @@ func (h *walked) readBar(t *testing.T, line, section string, into figures) bool 
 	return true
 }
 
-// id is the id in a name with its id.
+// id returns the id from a name that is printed with its id.
 func (h *walked) id(shown string) string {
 	for at := range shown {
 		if rest, ok := strings.CutPrefix(shown[at:], " ("); ok && h.ids[strings.TrimSuffix(rest, ")")] {
@@ -1181,7 +1184,7 @@ func (h *walked) id(shown string) string {
 	return shown
 }
 
-// readNames reads the numbers of a line by the names beside them.
+// readNames reads the numbers in a line by the names next to them.
 func (h *walked) readNames(t *testing.T, line string, into figures) {
 	t.Helper()
 	rest := noNumbers.ReplaceAllString(h.evidence.Replace(noNumbers.ReplaceAllString(line, "")), "")
@@ -1220,7 +1223,7 @@ func (h *walked) readNames(t *testing.T, line string, into figures) {
 // hashes, ids, readers with their version, and the token of the next page.
 var noNumbers = regexp.MustCompile(`\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?\??)?|\b[AD]-\d{4,}\b|\b[0-9a-f]{16,}\b|\b[a-z][a-z0-9]*/\d+\b|\b(?:\d+m)?[\d.]+[mµ]?s\b|\bkey \S+|SHA-256|--next \S+|http://\S+`)
 
-// namedPlaces are the sentences that name the numbers in them.
+// namedPlaces are the sentences that give a name to the numbers in them.
 var namedPlaces = []struct {
 	re   *regexp.Regexp
 	name string
@@ -1229,8 +1232,8 @@ var namedPlaces = []struct {
 	{regexp.MustCompile(`^  (?:stored )?copies: `), "copies of/"},
 }
 
-// namedNumbers are the names beside the numbers of a text, with the key under which each
-// number is compared. Those without a key count neither messages nor copies, and say so.
+// namedNumbers are the names next to the numbers in a text, with the key under which each
+// number is compared. Names without a key count neither messages nor copies.
 var namedNumbers = []struct {
 	re   *regexp.Regexp
 	name string
@@ -1240,7 +1243,7 @@ var namedNumbers = []struct {
 	{regexp.MustCompile(`(\d[\d,]*) different messages?\b`), "different"},
 	{regexp.MustCompile(`(\d[\d,]*) distinct of\b`), "distinct"},
 	{regexp.MustCompile(`one of (\d[\d,]*) messages with the same content\b`), "same_content"},
-	{regexp.MustCompile(`^  and \d[\d,]* more$`), ""}, // of those
+	{regexp.MustCompile(`^  and \d[\d,]* more$`), ""}, // of the messages above
 	{regexp.MustCompile(`^  (\d[\d,]*) (?:message has|messages have) the content of another of them\b`), "repeating"},
 	{regexp.MustCompile(`(?:index holds|Indexed) (\d[\d,]*) items?\b`), "indexed"},
 	{regexp.MustCompile(`(\d[\d,]*) earlier items?\b`), "earlier"},
@@ -1250,7 +1253,7 @@ var namedNumbers = []struct {
 	{regexp.MustCompile(`\bcopies (\d[\d,]*)\b`), "copies"},
 	{regexp.MustCompile(`\bstored (\d[\d,]*)\b`), "counts/stored"},
 	{regexp.MustCompile(`\bsightings (\d[\d,]*)\b`), "counts/sightings"},
-	{regexp.MustCompile(`^  quarantined \d[\d,]*(?:, by [^:]*)?: $`), ""}, // pieces, of a reason
+	{regexp.MustCompile(`^  quarantined \d[\d,]*(?:, by [^:]*)?: $`), ""}, // pieces with the same reason
 	{regexp.MustCompile(`\bquarantined (\d[\d,]*)\b`), "counts/quarantined"},
 	{regexp.MustCompile(`(\d[\d,]*) stored (?:copy is|copies are) locked\b`), "counts/locked"},
 	{regexp.MustCompile(`(\d[\d,]*) (?:copy is|copies are) locked\b`), "counts/locked"},
@@ -1259,13 +1262,13 @@ var namedNumbers = []struct {
 	{regexp.MustCompile(`\b(\d[\d,]*) of (?:a )?(call|contact|room|membership change|reaction|location|device|draft|notice|note)s?\b`), "beside"},
 	{regexp.MustCompile(`(\d[\d,]*) sightings?\b`), "sightings"},
 	{regexp.MustCompile(`(\d[\d,]*) versions?\b`), "versions"},
-	{regexp.MustCompile(`^  of \d[\d,]* cop(?:y|ies)\b`), ""}, // of a remark
+	{regexp.MustCompile(`^  of \d[\d,]* cop(?:y|ies)\b`), ""}, // copies with the same remark
 	// Neither.
 	{regexp.MustCompile(`, \d[\d,]* read$`), ""}, // copies and pieces of a file
 	{regexp.MustCompile(`[\d,.]+ [KMGT]?B\b`), ""},
 	{regexp.MustCompile(`\d[\d,]* attachments? (?:is|are) named and not there|\d[\d,]* attachments? (?:is|are) named but missing|\d[\d,]* attachments? (?:not there|missing)`), ""},
 	{regexp.MustCompile(`\d[\d,]* running numbers? (?:is|are) (?:not seen|missing)|\d[\d,]* of the numbers \d[\d,]* to \d[\d,]* (?:not seen|missing)`), ""},
-	{regexp.MustCompile(`\d[\d,]* (?:conversation has|conversations have) one side only|… and \d[\d,]* conversations?|(?:the only one who sends|the only sender) in \d[\d,]* conversations?`), ""},
+	{regexp.MustCompile(`\d[\d,]* (?:conversation has|conversations have) only one side|… and \d[\d,]* conversations?|(?:the only one who sends|the only sender) in \d[\d,]* conversations?`), ""},
 	{regexp.MustCompile(`\d[\d,]* (?:step goes|steps go) (?:against time|back in time)|\d[\d,]* steps? (?:against time|back in time)`), ""},
 	{regexp.MustCompile(`… and \d[\d,]* accounts?|… and \d[\d,]* files?`), ""},
 	{regexp.MustCompile(`^  , \d[\d,]* accounts?, \d[\d,]* conversations?$`), ""},
@@ -1277,7 +1280,7 @@ var namedNumbers = []struct {
 }
 
 // countedPaths are the paths of numbers in objects. Numbers of messages and of their
-// copies have an empty word and are compared; others have their unit.
+// copies have an empty unit and are compared; the others are listed with their unit.
 var countedPaths = map[string]string{
 	// Messages, each once.
 	"total": "", "messages": "", "beside/*/count": "", "differing": "", "distinct": "", "same_content": "", "hits": "", "earlier": "", "later": "",

@@ -21,7 +21,7 @@ func (a *app) storePath() string {
 	return cmp.Or(a.store, os.Getenv("ARGUS_STORE"), "case.argus")
 }
 
-// actorName returns the name that the user goes by, empty if he gave none.
+// actorName returns the name that the user gave, empty if there is none.
 func (a *app) actorName() string { return cmp.Or(a.actor, os.Getenv("ARGUS_ACTOR")) }
 
 func (a *app) nodeOptions() node.Options {
@@ -29,7 +29,7 @@ func (a *app) nodeOptions() node.Options {
 		Note: a.note}
 }
 
-// note prints a sentence for people beside the answer.
+// note prints a sentence for people, apart from the answer.
 func (a *app) note(sentence string) { fmt.Fprintln(a.err, "argus: "+printable.Plain(sentence)) }
 
 // open opens the store for reading, and returns who reads.

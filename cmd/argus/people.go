@@ -19,11 +19,11 @@ func (a *app) peopleCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "people",
 		Short: "List, add or change the people who use a store, and their roles",
-		Long: `A store without people takes everybody at his word: who acts is the user of the
-system, or the name in --actor. As soon as it has people, only they can act, and each
-only as himself: Argus recognises them by the user of the system, or by a link of their
-own that "argus serve --for" makes. The ledger records each change. A person's roles
-decide about each act, after the authority; "argus policy show" lists the rules.
+		Long: `A store without people takes everybody at their word: the actor is the user of the
+system, or the name in --actor. Once it has people, only they can act, and only as
+themselves: Argus recognises them by the user of the system, or by a link of their own
+that "argus serve --for" makes. The ledger records each change. An act must be allowed
+by the authority and by the person's roles; "argus policy show" lists the rules.
 
 Without a command, the people are listed.`,
 		Args: arguments(0, 0),
@@ -44,7 +44,7 @@ func printPerson(o *voice.Output, p people.Actor) {
 	}
 	o.Linef("%s%s  %s", o.Bold(p.ID), name, roles)
 	if len(p.Users) > 0 {
-		o.Linef("  is the user %s of the system", printable.OneLine(strings.Join(p.Users, ", ")))
+		o.Linef("  system user %s", printable.OneLine(strings.Join(p.Users, ", ")))
 	}
 }
 
@@ -60,7 +60,7 @@ func (a *app) listPeople(c *cobra.Command) error {
 			}
 		}
 		if len(list) == 0 {
-			a.out.Aside("This store has no people: everybody who can open it can act, under the name that he gives.")
+			a.out.Aside("This store has no people: everybody who can open it can act, under any name.")
 		}
 		return nil
 	})
@@ -72,8 +72,8 @@ func (a *app) peopleSet() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set ID",
 		Short: "Add somebody, or change somebody's name, roles or users",
-		Long: `Add somebody under a short id, which is the name in the ledger and in authorities, or
-change what the flags name. The first person of a store is its custodian: yourself.
+		Long: `Add somebody under a short id, the name used in the ledger and in authorities, or change
+the facts that the flags name. The first person of a store is its custodian: yourself.
 Several roles or users are separated by commas.`,
 		Example: `  argus people set carla --role custodian --user "$USER"
   argus people set anna --name 'Anna de Vries' --role investigator --user devries`,
@@ -97,15 +97,15 @@ Several roles or users are separated by commas.`,
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "the full `name`")
-	c.Flags().StringSliceVar(&roles, "role", nil, "the `roles`, in place of earlier ones: "+people.Names(people.Roles))
-	c.Flags().StringSliceVar(&users, "user", nil, "the `users` of the system who are this person, in place of earlier ones")
+	c.Flags().StringSliceVar(&roles, "role", nil, "the `roles`, replacing earlier ones: "+people.Names(people.Roles))
+	c.Flags().StringSliceVar(&users, "user", nil, "the `users` of the system who are this person, replacing earlier ones")
 	return c
 }
 
 func (a *app) peopleEnd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "end ID",
-		Short: "Take all roles from somebody, who then cannot act from that second",
+		Short: "Take all roles from somebody, who can then no longer act",
 		Args:  arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.changePerson(c, args[0], false, func(p *people.Actor) { p.Roles = nil })
@@ -113,7 +113,7 @@ func (a *app) peopleEnd() *cobra.Command {
 	}
 }
 
-// changePerson changes one of the people; add says whether it may be a new one.
+// changePerson changes one person; add allows a new one.
 func (a *app) changePerson(c *cobra.Command, id string, add bool, change func(*people.Actor)) error {
 	return a.administer(c, func(ctx context.Context, n *node.Node) error {
 		list, err := n.Admin.People()

@@ -15,9 +15,9 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// TestPlotsAreFound ingests an invented case and looks for each of its plots as an
-// analyst would who knows the truth: each query of the truth finds messages of its
-// plot and few others. Messages of the days that the archive lacks may be missing.
+// TestPlotsAreFound ingests an invented case and looks for each of its plots, as an
+// analyst who knows the truth would: each query of the truth finds messages of its plot
+// and few others. Messages of the days that the archive lacks may be missing.
 func TestPlotsAreFound(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "case")
 	if err := os.Mkdir(dir, 0o700); err != nil {

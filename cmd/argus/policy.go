@@ -66,11 +66,12 @@ func printRule(o *voice.Output, r policy.Rule) {
 func (a *app) policyTest() *cobra.Command {
 	return &cobra.Command{
 		Use:   "test [FOLDER]",
-		Short: "Try the cases of each rule, and say why a folder cannot be loaded",
-		Long: `The rules of a folder are tried together with the generic ones. Argus refuses the whole
-folder for a rule that cannot be read, names an attribute, a role or an act that the
-schema does not have, has no cases, or changes nothing; and for a case that comes out
-otherwise than it states. Default: the generic rules and every jurisdiction.`,
+		Short: "Test the rules with their cases, and say why a folder cannot be loaded",
+		Long: `The rules of a folder are tested together with the generic ones. Argus refuses the whole
+folder if a rule cannot be read, names an attribute, a role or an act that the schema
+does not have, has no cases, or changes nothing, or if the outcome of a case differs
+from the stated one. Without a folder, the generic rules and every jurisdiction are
+tested.`,
 		Example: "  argus policy test\n  argus policy test our-rules --json",
 		Args:    arguments(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {

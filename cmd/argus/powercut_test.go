@@ -19,11 +19,11 @@ import (
 
 // TestPowerCutOfADisk cuts the power of the real binary on a file system of its own, at
 // random moments: the test copies the image of the disk while the process is stopped,
-// without the writes that have not reached it. Everything acknowledged is there, the
-// store verifies, and the delivery ends like an undisturbed one. $ARGUS_POWER_CUTS is
+// without the writes that have not reached it. Everything acknowledged is on the copy,
+// the store verifies, and the delivery ends like an undisturbed one. $ARGUS_POWER_CUTS is
 // the number of cuts, default 4. The test needs root, ext4 and a loop device.
 //
-// As a control, the test must fail a build that acknowledges without syncing.
+// As a control, a build that acknowledges without syncing must fail the test.
 func TestPowerCutOfADisk(t *testing.T) {
 	cuts := number(t, "ARGUS_POWER_CUTS", 4)
 	if testing.Short() || underRace {
@@ -58,7 +58,7 @@ func TestPowerCutOfADisk(t *testing.T) {
 	t.Error("a build that does not sync passes: this test proves nothing")
 }
 
-// disk is a file system in a file.
+// disk is a file system inside a file.
 type disk struct{ image, at string }
 
 func tryDisk(dir string) error {
@@ -112,7 +112,7 @@ func command(name string, args ...string) error {
 	return nil
 }
 
-// cutPower ingests a delivery, cuts the power on the way, and describes every defect of
+// cutPower ingests a delivery, cuts the power meanwhile, and describes every defect of
 // the disk afterwards.
 func (c *crasher) cutPower(t *testing.T) string {
 	t.Helper()

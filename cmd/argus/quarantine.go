@@ -36,7 +36,7 @@ func (a *app) quarantineCommand() *cobra.Command {
 		},
 	}
 	c.Flags().Uint64Var(&after, "after", 0, "continue after this `record`")
-	c.Flags().IntVar(&limit, "limit", 50, "the most pieces to print, up to 1000")
+	c.Flags().IntVar(&limit, "limit", 50, "the maximum number of pieces to print, up to 1000")
 	return c
 }
 

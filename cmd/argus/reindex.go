@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus/internal/voice"
 )
 
-// indexed is the answer of reindex.
+// indexed is the output of reindex.
 type indexed struct {
 	Items   uint64  `json:"items"` // messages, calls and all other types
 	Seconds float64 `json:"seconds"`
@@ -37,8 +37,8 @@ func (a *app) reindexCommand() *cobra.Command {
 	}
 }
 
-// catching returns a function that shows on a terminal how far the index is, or
-// nil if nobody watches.
+// catching returns a function that shows the progress of the index on a terminal, or nil
+// if nobody watches.
 func (a *app) catching(word string) func(done, total uint64) {
 	if !a.watched() {
 		return nil

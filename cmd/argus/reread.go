@@ -20,20 +20,19 @@ func (a *app) rereadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reread DELIVERY",
 		Short: "Read the originals of a delivery again with today's readers",
-		Long: `Read the kept originals of a delivery again, with the readers of this Argus and
-the options of the first reading, unless flags change them. The new reading becomes a
-sealed delivery of its own. From then on it takes the place of the first reading in
-every answer, under the number of the first. The first reading stays sealed and can
-still be proved, but no longer counts.
+		Long: `Read the kept originals of a delivery again, with the readers of this Argus and the
+options of the first reading, unless flags change them. The new reading becomes a sealed
+delivery of its own. From then on it replaces the first reading in every answer, under
+the number of the first. The first reading stays sealed and can still be proved, but no
+longer counts.
 
-The answer compares the two readings: new, gone and changed messages by reader
-and by conversation, those with most changes first, and the reasons for quarantined
-pieces. Each message, and everything else with an id, counts once.
+The answer compares the two readings: new, gone and changed messages by reader and by
+conversation, those with the most changes first, and the reasons for quarantined pieces.
+Each message, and everything else with an id, counts once.
 
-An interrupted reading continues with the same command, or with "argus ingest
---resume"; until it is sealed, the first reading counts. A delivery that lost
-records by an order cannot be read again. A running server does the work, as for
-"argus ingest".`,
+An interrupted reading continues with the same command, or with "argus ingest --resume";
+until it is sealed, the first reading counts. A delivery that lost records to an order
+cannot be read again. A running server does the work, as for "argus ingest".`,
 		Example: `  argus reread D-0003
   argus reread D-0003 --timezone Europe/Brussels --reason 'the phone was set to local time'`,
 		Args: arguments(1, 1),
@@ -47,7 +46,7 @@ records by an order cannot be read again. A running server does the work, as for
 		},
 	}
 	f.readingFlags(c)
-	c.Flags().IntVar(&f.batch, "batch", 4096, "the most records that are made durable at once")
+	c.Flags().IntVar(&f.batch, "batch", 4096, "the maximum number of records that are made durable at once")
 	c.Flags().StringVar(&f.reason, "reason", "", "the `reason`, recorded in the opening")
 	return c
 }

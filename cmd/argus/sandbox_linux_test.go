@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestNothingBeginsWithoutSeccomp: if the kernel cannot confine the readers, the
-// commands that need readers fail before they open a delivery, and state the cause.
+// TestNothingBeginsWithoutSeccomp checks that if the kernel cannot confine the readers,
+// the commands that need readers fail before they open a delivery, and state the cause.
 func TestNothingBeginsWithoutSeccomp(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("builds the real binary; not with -short, nor with -race")

@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 				ts.Check(os.CopyFS(ts.MkAbs("older.argus"), os.DirFS(older+"/store")))
 				ts.Check(copyKeys(ts.MkAbs("keys")))
 			},
-			// damage FILE OFFSET flips a bit of a byte.
+			// damage FILE OFFSET flips a bit of the byte at OFFSET.
 			"damage": func(ts *testscript.TestScript, _ bool, args []string) {
 				name := ts.MkAbs(args[0])
 				data, err := os.ReadFile(name)

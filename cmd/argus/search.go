@@ -40,20 +40,20 @@ looks at all of its copies in your scope together. Calls, contacts, rooms and ot
 types are counted separately: "821 messages, 12 calls". Use is:message, is:call and
 so on to find one type.
 
-Messages with the same sender, time, subject and text are separate messages, and a
-hit says how many there are. same:REF finds those with the content of one. --distinct
-prints and counts each content once: "4 distinct of 6 messages". With it there are
-the facets from and service and the histogram, since in everything else such messages
-may differ.
+Messages with the same sender, time, subject and text are separate messages, and a hit
+says how many there are. same:REF finds all that have the same content as REF.
+--distinct prints and counts each content once: "4 distinct of 6 messages". With
+--distinct, only the facets from and service and the histogram are available, since such
+messages may differ in everything else.
 
-A question mark after a time marks a clock whose zone is unknown.
+A question mark after a time means that its zone is unknown.
 
 --facet counts by a field; --facet pairs counts messages by sender and receiver and
-gives the first and the last time. The text shows the 20 most frequent values;
---json and --csv list all of them, with names for the 200 most frequent accounts and
-conversations. A language with a question mark was found by Argus, not stated. A
-histogram includes empty days. In CSV, a cell that a spreadsheet would run as a formula
-begins with a quote.`,
+gives the first and the last time. The text shows the 20 most frequent values; --json
+and --csv list all of them, with names for the 200 most frequent accounts and
+conversations. A question mark after a language means that Argus detected it; the data
+does not state it. A histogram includes empty days. In CSV, a cell that a spreadsheet
+would run as a formula begins with a quote.`,
 		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
   argus search 'with:Q3XK9A' --all --json > messages.jsonl
   argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0
@@ -119,12 +119,12 @@ begins with a quote.`,
 	flags := c.Flags()
 	flags.BoolVar(&all, "all", false, "print every message found, oldest first")
 	flags.BoolVar(&req.Distinct, "distinct", false, "print and count messages with the same content once")
-	flags.IntVar(&req.Limit, "limit", 20, "the most messages to print, up to 1000")
-	flags.StringVar(&req.Next, "next", "", "continue after an earlier answer: the `token` it printed")
+	flags.IntVar(&req.Limit, "limit", 20, "the maximum number of messages to print, up to 1000")
+	flags.StringVar(&req.Next, "next", "", "continue after an earlier answer, given the `token` that it printed")
 	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, to, in, service, delivery, is, lang, entity, or pairs; may be repeated")
 	flags.BoolVar(&asCSV, "csv", false, "print the counts of one facet, or the histogram, as CSV")
 	flags.StringVar(&histogram, "histogram", "", "count by `interval`: hour, day, month or year, or weekhour for the hours of a week")
-	flags.DurationVar(&longest, "max-time", 30*time.Second, "the approximate longest `time` to search; a partial answer states its limits")
+	flags.DurationVar(&longest, "max-time", 30*time.Second, "the approximate maximum `time` for the search; a partial answer states its limits")
 	flags.StringVar(&zone, "zone", "", "the time `zone` of dates in the query and of printed times (default UTC)")
 	return c
 }
@@ -141,7 +141,7 @@ func (a *app) sayResult(r *desk.SearchResult, who desk.Who, zone *time.Location)
 	return voice.Say(a.out, "result", voice.Answer{SearchResult: r, Authority: who.Authority, Hits: len(r.Hits)}, func(o *voice.Output, r voice.Answer) { voice.PrintAnswer(o, r, zone) })
 }
 
-// allFound is the answer of search --all after its hits.
+// allFound is what search --all prints after its hits.
 type allFound struct {
 	Query    string        `json:"query"`
 	Hits     uint64        `json:"hits"`

@@ -23,7 +23,7 @@ import (
 type serveFlags struct {
 	port   int
 	noOpen bool
-	people []string // who else gets a link
+	people []string // who get links, instead of the user
 }
 
 func (f *serveFlags) add(c *cobra.Command) {
@@ -44,12 +44,12 @@ func (a *app) serveCommand() *cobra.Command {
 browser; other machines cannot reach the server. On a terminal, Argus opens the
 browser, through a file that only you can read and that it removes afterwards.
 
-In a store with people ("argus people"), --for makes a link for each of those that it
-names, in place of your own. Whoever opens a link acts as that person: hand it over in
-private.
+In a store with people ("argus people"), --for makes a link for each person that it
+names, in place of your own. Anyone who opens a link acts as that person, so hand it
+over in private.
 
-Meanwhile "argus ingest" and "argus reread" hand their deliveries to this server, over a
-socket in the store's folder that only you can reach (not on Windows).`,
+While the server runs, "argus ingest" and "argus reread" hand their deliveries to this
+server, over a socket in the store's folder that only you can reach (not on Windows).`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(c); err != nil {
@@ -96,7 +96,7 @@ func (a *app) openFor(ctx context.Context, people []string) (*node.Node, []desk.
 	return n, asks, nil
 }
 
-// serving is the answer when the server is ready.
+// serving is the output when the server is ready.
 type serving struct {
 	Store string       `json:"store"`
 	URL   string       `json:"url"` // the first
@@ -122,9 +122,9 @@ func printServing(o *voice.Output, s serving) {
 	o.Linef("Stop it with Ctrl-C.")
 }
 
-// serve answers until the context of the command ends, which is not an error. For other
-// commands, s writes to the store that n reads. The functions beside run meanwhile; an
-// error of one ends serving.
+// serve answers requests until the context of the command ends, which is not an error. s
+// writes to the store that n reads, on behalf of other commands. The functions in beside
+// run meanwhile; an error from any of them ends serving.
 func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, asks []desk.Who, name string, f serveFlags, beside ...func(context.Context) error) error {
 	ctx := c.Context()
 	if jobs, err := handover.Listen(ctx, s.Dir()); err == nil {
@@ -191,9 +191,9 @@ func (a *app) serveJobs(ctx context.Context, l *handover.Listener, command strin
 	})
 }
 
-// linkPage makes a page that leads to the link, in a file that only this user can
-// read: every user of the machine can read the arguments of a program. The caller
-// removes the file.
+// linkPage makes a page that leads to the link, in a file that only this user can read,
+// since every user of the machine can read the arguments of a program. The caller removes
+// the file.
 func linkPage(link string) (string, error) {
 	// A confined browser, such as one in a snap, sees only its own /tmp.
 	dir, _ := os.UserHomeDir()

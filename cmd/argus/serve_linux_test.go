@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLinkIsInNoProcessList serves to a terminal, with a browser that copies the page
-// it opens, and reads the arguments of all processes meanwhile.
+// TestLinkIsInNoProcessList runs the server on a terminal, with a browser that copies the
+// page it opens, and meanwhile reads the arguments of all processes.
 func TestLinkIsInNoProcessList(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("builds the real binary; not with -short, nor with -race")

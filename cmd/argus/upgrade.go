@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus/internal/voice"
 )
 
-// upgradeError is the error of an upgrade that did not complete.
+// upgradeError is returned for an upgrade that did not complete.
 type upgradeError struct{ error }
 
 func (e upgradeError) Unwrap() error { return e.error }
@@ -89,7 +89,7 @@ type room struct {
 	Free int64 `json:"free_bytes"` // -1 if it is unknown
 }
 
-// upgraded is the answer of an upgrade.
+// upgraded is the output of an upgrade.
 type upgraded struct {
 	*node.Upgraded
 	Seconds float64 `json:"seconds"`

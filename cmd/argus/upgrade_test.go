@@ -16,8 +16,8 @@ import (
 
 const olderStore = "../../internal/node/testdata/upgrade"
 
-// copyKeys makes a folder with the key of the older store. In a checkout others may
-// read the key, so Argus would refuse it there.
+// copyKeys makes a folder with the key of the older store. In a checkout, others may be
+// able to read the key, so Argus would refuse it there.
 func copyKeys(dir string) error {
 	const name = "4b4141f0518f0ddf.key"
 	key, err := os.ReadFile(olderStore + "/keys/" + name)
@@ -30,8 +30,8 @@ func copyKeys(dir string) error {
 	return os.WriteFile(filepath.Join(dir, name), key, 0o600)
 }
 
-// TestUpgradeSurvivesKills kills the real binary with SIGKILL at each named moment of
-// an upgrade. At each moment one whole store has the name, and the next upgrade has
+// TestUpgradeSurvivesKills kills the real binary with SIGKILL at each named moment of an
+// upgrade. At each moment, the name belongs to one whole store, and the next upgrade has
 // the same result as an undisturbed one.
 func TestUpgradeSurvivesKills(t *testing.T) {
 	if testing.Short() {
@@ -89,7 +89,7 @@ func TestUpgradeSurvivesKills(t *testing.T) {
 				if n == 1 {
 					t.Fatalf("%s: it was not reached: %v\n%s", crash, err, out)
 				}
-				break // the steps before are done
+				break // the earlier steps are done
 			}
 			if got := one(dir); got != "format 1" && (got != upgraded || name != "upgrade.swapped") {
 				t.Fatalf("killed at %s: %s", crash, got)

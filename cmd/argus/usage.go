@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// usageError is the error of a command line that breaks the rules of its command.
+// usageError is returned for a command line that breaks the rules of its command.
 type usageError struct {
 	error
 	command string
@@ -46,7 +46,7 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// menu runs a command that has subcommands only.
+// menu runs a command that only has subcommands.
 func menu(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return c.Help()
@@ -58,7 +58,7 @@ func menu(c *cobra.Command, args []string) error {
 	return usageError{err, c.CommandPath()}
 }
 
-// arguments accepts least to most arguments.
+// arguments accepts from least to most arguments.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, given []string) error {
 		if len(given) < least {
@@ -71,7 +71,7 @@ func arguments(least, most int) cobra.PositionalArgs {
 	}
 }
 
-// between accepts the number of a flag from least to most.
+// between accepts the number of a flag if it is from least to most.
 func between(c *cobra.Command, flag string, number, least, most int) error {
 	if number < least && most == math.MaxInt {
 		return usageError{fmt.Errorf("--%s %d: want a number, at least %d", flag, number, least), c.CommandPath()}
@@ -82,8 +82,8 @@ func between(c *cobra.Command, flag string, number, least, most int) error {
 	return nil
 }
 
-// none translates a flag for a request of the desk, where 0 asks for the
-// default and -1 for none.
+// none translates a flag for a request to the desk, where 0 asks for the default and -1
+// for none.
 func none(n int) int {
 	if n == 0 {
 		return -1

@@ -20,7 +20,7 @@ import (
 	"github.com/argus-evidence/argus/internal/voice"
 )
 
-// errValidation is the error after failed results have been printed.
+// errValidation is returned after failed results have been printed.
 var errValidation = errors.New("a reference failed")
 
 type validateFlags struct {
@@ -39,14 +39,14 @@ in the folders. A reference is a folder with expected.json and a folder named in
 docs/format/validation.md describes it.
 
 For each format, Argus prints the version of the reader and the numbers of references
-that passed, that failed, and that fail by a known error of this version, which the
-reference states. A reference is "not tested" if nothing failed and it expects nothing
-or leaves something to a person. A format is "not tested" if no tested reference names
-it or was read by its reader.
+that passed, that failed, and that fail because of a known error of this version, which
+the reference states. A reference is "not tested" if nothing failed and it expects
+nothing or leaves a check to a person. A format is "not tested" if no tested reference
+names it or was read by its reader.
 
---out writes a signed record: the software, the SHA-256 of its file, the system, each input by its SHA-256,
-each result. The first use makes the key, in the folder of private keys. --check reads
-a record and checks its signature with the key in --key.
+--out writes a signed record: the software, the SHA-256 of its file, the system, the
+SHA-256 of each input, and each result. The first use makes the key, in the folder of
+private keys. --check reads a record and checks its signature with the key in --key.
 
 Exit code 0: nothing failed. 1: something failed.`,
 		Example: `  argus validate
@@ -56,7 +56,7 @@ Exit code 0: nothing failed. 1: something failed.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case f.check != "" && (len(args) > 0 || f.out != "" || f.without || f.key == ""):
-				return usageError{errors.New("--check needs --key, and takes neither folders nor --out and --without-built-in"), c.CommandPath()}
+				return usageError{errors.New("--check needs --key, and excludes folders, --out and --without-built-in"), c.CommandPath()}
 			case f.check != "":
 				return a.checkValidation(f)
 			case f.key != "":
@@ -135,7 +135,7 @@ func formatsToTest() (list []validate.Format) {
 	return list
 }
 
-// validated prints a result as it comes.
+// validated prints a result as soon as there is one.
 func (a *app) validated(r validate.Result) {
 	a.complain(voice.Say(a.out, "reference", r, printReference))
 }
@@ -160,7 +160,7 @@ func printReference(o *voice.Output, r validate.Result) {
 
 func (a *app) sayRecord(r *validate.Record) error {
 	short := *r
-	short.Results = nil // each was printed before
+	short.Results = nil // each has been printed already
 	return voice.Say(a.out, "validation", &short, printRecord)
 }
 
@@ -235,7 +235,7 @@ func (a *app) checkValidation(f validateFlags) error {
 	})
 }
 
-// checkedRecord names a record whose signature is good, and its key.
+// checkedRecord names a record whose signature is valid, and its key.
 type checkedRecord struct {
 	Path string `json:"path"`
 	Key  string `json:"key"`

@@ -15,10 +15,10 @@ import (
 	"github.com/argus-evidence/argus/internal/voice"
 )
 
-// errNewerFound is the error of a store without damage that was not checked completely.
+// errNewerFound is returned for a store without damage that was not checked completely.
 var errNewerFound = fmt.Errorf("a part of the store was %w and was not checked", argus.ErrNewer)
 
-// errDamageFound is the error after findings of damage have been printed.
+// errDamageFound is returned after findings of damage have been printed.
 var errDamageFound = errors.New("the store is damaged")
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -26,10 +26,10 @@ func (a *app) verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify [STORE]",
 		Short: "Recompute every claim of a store, and list all damage",
-		Long: `Recompute every claim of a store from its folder alone: the hashes of originals,
-every record and its identity, the Merkle tree, counts and signature of each
-delivery, the ledger, the authorities and the index. No server and no secret is
-needed. Each finding names file, offset, records and delivery.
+		Long: `Recompute every claim of a store from its folder alone: the hashes of originals, every
+record and its identity, the Merkle tree, counts and signature of each delivery, the
+ledger, the authorities and the index. No server and no secret is needed. Each finding
+names the file, offset, records and delivery.
 
 Without --key, Argus uses the public key in the store, which proves only that the
 store agrees with itself. A key that you received by a separate channel proves who
@@ -38,9 +38,9 @@ sealed the store. The answer names the key and its source.
 The index is compared with the evidence: Argus derives every term, account,
 conversation, time and group of copies from the records again.
 
-Exit code 0: the store is as it was sealed. 3: damage was found. 1: a newer Argus
-wrote a part, which was not checked, or an older Argus wrote the store, which
-"argus upgrade" converts.`,
+Exit code 0: the store is as it was sealed. 3: damage was found. 1: a newer Argus wrote
+a part, which was not checked, or an older Argus wrote the store, and "argus upgrade"
+converts it.`,
 		Args: arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			path := a.storePath()
@@ -128,7 +128,7 @@ func printFinding(o *voice.Output, f verify.Finding) {
 	o.Linef("%s  %s: %s", kind, printable.OneLine(at), printable.OneLine(f.Problem))
 }
 
-// verified is the answer of verify after its findings.
+// verified is what verify prints after its findings.
 type verified struct {
 	Sound   bool    `json:"sound"`
 	Damage  int     `json:"damage"`
@@ -141,7 +141,7 @@ func printVerified(o *voice.Output, v verified) {
 	c := v.Counts
 	entries := printable.Count(v.Entries, "entry", "entries") + " of the ledger"
 	if v.KeyFrom == "" {
-		entries = "nothing of the ledger"
+		entries = "nothing in the ledger"
 	}
 	o.Linef("store %s: %s in %s of %s sealed, %s, %s; %s checked in %s", v.Store,
 		printable.Count(v.Records, "record", "records"), printable.Group(uint64(v.Sealed)), printable.Count(uint64(v.Deliveries), "delivery", "deliveries"),

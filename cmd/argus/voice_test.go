@@ -93,9 +93,9 @@ var silent = map[string]string{
 	"argus __completeNoDesc": "answers a shell",
 }
 
-// TestOneVoice runs an example of every command, takes its answer both as text and as
-// objects, and looks for each word of the text that has a digit in the objects:
-// numbers, times, hashes, ids.
+// TestOneVoice runs an example of every command and takes its answer both as text and as
+// objects. Each word with a digit in the text (numbers, times, hashes, ids) must also be
+// in the objects.
 func TestOneVoice(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("runs every command; once, without -race, is enough")
@@ -289,7 +289,7 @@ func facts(t *testing.T, objects string) map[string]bool {
 	return seen
 }
 
-// words returns the words of a text that have a digit.
+// words returns the words of a text that contain a digit.
 func words(text string) (list []string) {
 	for _, word := range regexp.MustCompile(`[^\s()\[\]@▶]+( (?:KB|MB|GB)\b)?`).FindAllString(text, -1) {
 		if word = strings.Trim(word, `",;:.?+=`); strings.ContainsFunc(word, unicode.IsDigit) {
@@ -299,7 +299,7 @@ func words(text string) (list []string) {
 	return list
 }
 
-// unstated returns the words of a text that no fact has.
+// unstated returns the words of a text that are in no fact.
 func unstated(text string, facts map[string]bool) (missing []string) {
 	known := maps.Clone(facts)
 	var all strings.Builder
@@ -318,7 +318,7 @@ func unstated(text string, facts map[string]bool) (missing []string) {
 	return missing
 }
 
-// TestOneVoiceFails shows that the check finds a number that only the text has.
+// TestOneVoiceFails shows that the check finds a number that is only in the text.
 func TestOneVoiceFails(t *testing.T) {
 	known := facts(t, `{"event":"receipt","read":1234,"files":[1,2,3],"sealed":"2026-11-30T16:26:04Z","size":2500}`+"\n")
 	for text, want := range map[string]string{

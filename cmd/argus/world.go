@@ -27,7 +27,7 @@ func (a *app) worldCommand() *cobra.Command {
 	var f worldFlags
 	c := &cobra.Command{
 		Use:   "world FOLDER",
-		Short: "Write an invented case to try things on",
+		Short: "Write an invented case to try things out on",
 		Long: `Invent a phone service, its users and the crime among them. Argus writes their
 messages into a folder, and the truth about the case into a file beside the folder
 (docs/format/truth.md). The same options give the same bytes on any machine. All
@@ -37,12 +37,11 @@ The presets are demo (200 accounts, 20,000 messages), encrochat (60,000 accounts
 million messages in three months) and skyecc (70,000 accounts, 11,000 of them in one
 country, 80 million messages over two years). The other flags change the preset.
 
-Written as deliveries, the case is a partly locked archive, a live feed, phones, a
-room, a channel, sheets and a damaged stick, and several of them hold copies of the
-same messages. With --feed, the last days are kept apart, to be ingested one after
-the other. Written as jsonl, it is one file of Argus JSON lines. Written as bench, it
-is one such file without meaning and with many more different words, for
-measurements.`,
+Written as deliveries, the case is a partly locked archive, a live feed, phones, a room,
+a channel, sheets and a damaged stick, and several of them hold copies of the same
+messages. With --feed, the last days are kept apart, to be ingested one after the other.
+Written as jsonl, it is one file of Argus JSON lines. Written as bench, it is one such
+file of meaningless text with a much larger vocabulary, for measurements.`,
 		Example: `  argus world case
   argus world large --preset skyecc --as jsonl`,
 		Args: arguments(1, 1),
@@ -56,13 +55,13 @@ measurements.`,
 	}
 	flags := c.Flags()
 	flags.Uint64Var(&f.options.Seed, "seed", 1, "the `number` that everything is derived from")
-	flags.StringVar(&f.preset, "preset", "demo", "the size: "+strings.Join(slices.Sorted(maps.Keys(world.Presets)), ", "))
+	flags.StringVar(&f.preset, "preset", "demo", "the `size`: "+strings.Join(slices.Sorted(maps.Keys(world.Presets)), ", "))
 	flags.StringVar(&f.form, "as", "deliveries", "the `form`: deliveries, jsonl or bench")
 	flags.IntVar(&f.options.Messages, "messages", 0, "the approximate `number` of messages (default the preset's)")
 	flags.IntVar(&f.options.Accounts, "accounts", 0, "the `number` of accounts (default the preset's)")
 	flags.IntVar(&f.options.Days, "days", 0, "the `number` of days (default the preset's)")
 	flags.IntVar(&f.options.Locked, "locked", 0, "the `percentage` of keys that were not handed over (default the preset's)")
-	flags.IntVar(&f.options.Feed, "feed", 0, "the `number` of last days that are written into the folder feed, one file for every four hours")
+	flags.IntVar(&f.options.Feed, "feed", 0, "the `number` of days at the end that are written into the folder feed, one file for every four hours")
 	flags.StringVar(&f.truth, "truth", "", "the `file` for the truth about the case (default FOLDER.truth.jsonl)")
 	return c
 }

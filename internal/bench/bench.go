@@ -1,8 +1,8 @@
 // Package bench measures an Argus on the machine it runs on.
 //
-// It takes the normal path, from a file of Argus JSON lines to an answer of
-// the index and of the desk, including the ledger. Machines differ and are noisy:
-// quote the ratio to the peer in the same run, SQLite FTS5, and the machine.
+// It takes the normal path, from a file of Argus JSON lines to an answer of the index and
+// of the desk, including the ledger. Machines differ and measurements are noisy, so quote
+// the machine, and the ratio to SQLite FTS5, the peer measured in the same run.
 package bench
 
 import (
@@ -24,35 +24,35 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// Options select the measurements. The zero value works.
+// Options select the measurements. The zero value works except for Formats and Dir.
 type Options struct {
 	// Dir is an empty folder for the corpus and the stores.
 	Dir string
-	// Formats are those that the store reads; one of them is jsonl.
+	// Formats are the formats that the store reads; one of them must be jsonl.
 	Formats reader.Formats
-	// Messages of the corpus. Default 1,000,000.
+	// Messages is the number of messages in the corpus. Default 1,000,000.
 	Messages int
-	// Peer is set if SQLite FTS5 loads the same corpus and is asked the
-	// same questions. Default false.
+	// Peer also loads the same corpus into SQLite FTS5 and asks it the same questions.
+	// Default false.
 	Peer bool
-	// Again asks the store that an earlier run left in Dir, and takes nothing
-	// in; not with Peer. Default false.
+	// Again queries the store that an earlier run left in Dir, and ingests nothing. It
+	// excludes Peer. Default false.
 	Again bool
-	// Cold also asks each question once with nothing of the store in memory,
-	// if the system supports that. Default false.
+	// Cold also asks each question once with none of the store cached in memory, if the
+	// system supports that. Default false.
 	Cold bool
-	// Only asks the questions whose names contain this. Default all.
+	// Only restricts the run to questions whose names contain this text. Default all.
 	Only string
-	// Rounds is how often each question is asked. Default 50.
+	// Rounds is the number of times that each question is asked. Default 50.
 	Rounds int
-	// Apart runs the readers in a separate process, as in intake.Options.
-	// Default: in this one.
+	// Apart runs the readers in a separate process, as in intake.Options. Default: in
+	// this process.
 	Apart bool
 	// Overlap measures only ten deliveries that share messages: 4 in 10 messages are in
 	// two or three of them. Default false.
 	Overlap bool
-	// LiveSeconds is how long a live feed arrives after the questions, while
-	// somebody searches; it adds a delivery to the store. Default 0: none.
+	// LiveSeconds is the duration of a live feed that arrives after the questions, while
+	// somebody searches. It adds a delivery to the store. Default 0: no feed.
 	LiveSeconds int
 	// Say is called with a description of each step. Default: not called.
 	Say func(string)
@@ -66,33 +66,34 @@ type Report struct {
 	CorpusBytes int64   `json:"corpus_bytes"`
 	Ingest      Taken   `json:"ingest"`
 	Peer        *Taken  `json:"peer,omitempty"`
-	Ratio       float64 `json:"ratio,omitempty"` // Argus to peer, messages/s
-	// BytesPerMessage on disk, by part of the store.
+	Ratio       float64 `json:"ratio,omitempty"` // of Argus to the peer, in messages/s
+	// BytesPerMessage is the space on disk, by part of the store.
 	BytesPerMessage map[string]float64 `json:"bytes_per_message"`
 	Questions       []Question         `json:"questions"`
 	Live            *Live              `json:"live,omitempty"`
 	Overlap         *Overlap           `json:"overlap,omitempty"`
 }
 
-// Taken is one way of taking the corpus in, until it is durable and searchable.
+// Taken measures one way of ingesting the corpus, until it is durable and searchable.
 type Taken struct {
 	Seconds     float64 `json:"seconds"`
 	PerSecond   float64 `json:"messages_per_second"`
 	CPUSeconds  float64 `json:"cpu_seconds"`
-	PeakBytes   int64   `json:"peak_bytes"` // of memory in the process so far
+	PeakBytes   int64   `json:"peak_bytes"` // the process's peak memory so far
 	DiskBytes   int64   `json:"disk_bytes"`
 	DiskPerByte float64 `json:"disk_bytes_per_corpus_byte"`
 }
 
-// Question is a question that was asked Rounds times, warm: of the index and the
-// evidence alone, or of the desk, which also asks the authority and writes the
-// ledger.
+// Question is a question that was asked Rounds times with warm caches. It was put to the
+// index and the evidence alone, or to the desk, which also asks the authority and writes
+// the ledger.
 type Question struct {
 	Of     string        `json:"of"` // "index" or "desk"
 	Name   string        `json:"name"`
 	Median time.Duration `json:"median_ns"`
 	P99    time.Duration `json:"p99_ns"`
-	// Cold is the duration of a single run with nothing in memory, 0 if not measured.
+	// Cold is the duration of a single run with nothing cached in memory, 0 if it was not
+	// measured.
 	Cold time.Duration `json:"cold_ns,omitempty"`
 	// Peer is the peer's median for the same question, 0 if it has none.
 	Peer time.Duration `json:"peer_median_ns,omitempty"`
@@ -100,7 +101,7 @@ type Question struct {
 	Found uint64 `json:"found"`
 }
 
-// Run measures.
+// Run runs the selected measurements.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o.Messages, o.Rounds = cmp.Or(o.Messages, 1_000_000), cmp.Or(o.Rounds, 50)
 	if o.Say == nil {
@@ -113,7 +114,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Overlap {
 		var err error
 		if r.Overlap, err = overlap(ctx, o); err != nil {
-			return nil, fmt.Errorf("measure deliveries that overlap: %w", err)
+			return nil, fmt.Errorf("measure overlapping deliveries: %w", err)
 		}
 		return r, nil
 	}
@@ -133,7 +134,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	r.Questions = a.answered
 	if o.LiveSeconds > 0 {
-		o.Say("searching while a live feed comes in")
+		o.Say("searching while a live feed arrives")
 		var err error
 		if r.Live, err = live(ctx, o.Dir, store, nodeOptions, o.LiveSeconds); err != nil {
 			return nil, fmt.Errorf("follow a live feed: %w", err)
@@ -145,17 +146,17 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return r, r.measurePeer(ctx, o)
 }
 
-// deliveryBytes is the size of a delivery of the corpus: ten million messages.
+// deliveryBytes is the size of one delivery of the corpus: ten million messages.
 const deliveryBytes = 2_200_000_000
 
-// takeIn writes the corpus, one delivery after the other, and measures their intake.
-// Only the peer needs a delivery longer than that.
+// takeIn writes the corpus, one delivery after the other, and measures the intake of
+// each. A delivery is removed after its intake, unless the peer still needs it.
 func (r *Report) takeIn(ctx context.Context, o Options, store string, nodeOptions node.Options) error {
 	if err := node.Create(ctx, store, nodeOptions); err != nil {
 		return err
 	}
 	c := corpus{dir: o.Dir, full: func(delivery string) error {
-		o.Say("taking in " + filepath.Base(delivery))
+		o.Say("ingesting " + filepath.Base(delivery))
 		if err := r.Ingest.add(func() error { return ingest(ctx, store, delivery, nodeOptions, o.Apart) }); err != nil || o.Peer {
 			return err
 		}
@@ -202,8 +203,8 @@ func (r *Report) measurePeer(ctx context.Context, o Options) error {
 	return askSQLite(ctx, db, o.Rounds, r.Questions)
 }
 
-// corpus is a folder that messages are written into, whole lines at a time, as
-// deliveries. full is called for each complete one.
+// corpus is a folder into which messages are written as deliveries, in whole lines. full
+// is called for each complete delivery.
 type corpus struct {
 	dir       string
 	full      func(delivery string) error
@@ -241,7 +242,7 @@ func (c *corpus) close() error {
 	return c.full(f.Name())
 }
 
-// add measures a part of the intake.
+// add measures one part of the intake.
 func (t *Taken) add(work func() error) error {
 	cpu, started := cpuTime(), time.Now()
 	if err := work(); err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// TestBench runs the measurement on a small corpus and checks that
-// everything was taken in and found. With $ARGUS_BENCH_MESSAGES, as in CI, it also
-// checks bounds that leave room for a slow and busy machine.
+// TestBench runs the measurement on a small corpus and checks that everything was
+// ingested and found. With $ARGUS_BENCH_MESSAGES, as in CI, it also checks limits that
+// leave room for a slow and busy machine.
 func TestBench(t *testing.T) {
 	o := Options{Formats: all.Formats(), Dir: t.TempDir(), Messages: 5000, Peer: true, Cold: runtime.GOOS == "linux", Rounds: 5, LiveSeconds: 2, Say: func(what string) { t.Log(what) }}
 	bounds := os.Getenv("ARGUS_BENCH_MESSAGES")
@@ -51,7 +51,8 @@ func TestBench(t *testing.T) {
 	if r.Live.P99 > 3*time.Second {
 		t.Errorf("99 of 100 batches are found within %s, want 1 s on a quiet machine", r.Live.P99)
 	}
-	// CPU time, since a busy machine slows programs that use both cores more.
+	// Compare CPU time, since a busy machine slows down programs that use both cores
+	// more.
 	if cpu := r.Peer.CPUSeconds / r.Ingest.CPUSeconds; cpu < 1.5 {
 		t.Errorf("SQLite FTS5 needs %.2f times the CPU time of Argus, want 1.5 at least", cpu)
 	}

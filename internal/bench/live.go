@@ -27,12 +27,12 @@ const (
 	liveBatch = 100
 )
 
-// Live is how soon new messages are found while they arrive at an even pace
-// and somebody searches without a pause.
+// Live reports how soon new messages are found while they arrive at an even pace and
+// somebody searches without a pause.
 type Live struct {
 	PerSecond int           `json:"messages_per_second"`
 	Messages  int           `json:"messages"`
-	Median    time.Duration `json:"median_ns"` // from the acknowledgement of a batch to an answer with it
+	Median    time.Duration `json:"median_ns"` // from the acknowledgement of a batch to an answer that includes it
 	P99       time.Duration `json:"p99_ns"`
 	Most      time.Duration `json:"most_ns"`
 	// Behind is the delay of the last batch's acknowledgement.
@@ -46,7 +46,7 @@ type acknowledged struct {
 	at time.Time
 }
 
-// live feeds a store for some seconds, and keeps asking the desk.
+// live feeds a store for the given number of seconds, and keeps asking the desk.
 func live(ctx context.Context, dir, store string, o node.Options, seconds int) (*Live, error) {
 	o.Write = true
 	n, err := node.Open(ctx, store, o)
@@ -57,7 +57,7 @@ func live(ctx context.Context, dir, store string, o node.Options, seconds int) (
 	return l, errors.Join(l.follow(ctx, n, o.Formats, dir), n.Close())
 }
 
-// follow feeds a node, and asks it.
+// follow feeds a node and searches it at the same time.
 func (l *Live) follow(ctx context.Context, n *node.Node, formats reader.Formats, dir string) error {
 	who, err := n.Who(ctx, desk.Who{})
 	if err != nil {
@@ -93,7 +93,7 @@ func (l *Live) follow(ctx context.Context, n *node.Node, formats reader.Formats,
 	})
 }
 
-// batches invents the messages of the feed, different for each delivery, and keeps them
+// batches invents the messages of the feed, different for each delivery, and stores them
 // as an original.
 func (l *Live) batches(ctx context.Context, formats reader.Formats, s *evidence.Store, name string, d argus.DeliveryNumber) ([][]*argus.Record, error) {
 	f, err := os.Create(name)
@@ -186,7 +186,7 @@ func (l *Live) ask(ctx context.Context, d *desk.Desk, who desk.Who, number argus
 		l.Searches += 2
 	}
 	if len(lags) == 0 {
-		return nil // feed returns the reason
+		return nil // feed returns the error
 	}
 	slices.Sort(lags)
 	l.Median, l.P99, l.Most = lags[len(lags)/2], lags[len(lags)*99/100], lags[len(lags)-1]

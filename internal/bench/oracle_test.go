@@ -23,8 +23,8 @@ import (
 var oracleWords = []string{"boat", "boats", "oat", "bo", "x9", "the", "of", "cargo", "embargo", "port", "report"}
 
 // TestOracle asks the index and SQLite FTS5 the same questions about the same messages:
-// which match, which are newest, and how many by sender, day and pair. This oracle
-// shares no code with Argus; SQL expresses the queries that FTS5 cannot.
+// which match, which are newest, and how many there are by sender, day and pair. This
+// oracle shares no code with Argus; SQL expresses the queries that FTS5 cannot.
 func TestOracle(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		records := oracleRecords(r)
@@ -109,11 +109,12 @@ func oracleDatabase(t *testing.T, records []*argus.Record) *sql.DB {
 	return db
 }
 
-// A question is a query, and the same as a condition on a row m of message.
+// A question is a query, along with an equivalent SQL condition on a row m of table
+// message.
 type question struct {
 	node query.Node
 	sql  string
-	// then has no condition: it applies to the messages of a scope.
+	// then has no condition, since it applies to the messages of a scope.
 	then *struct{ first, second question }
 }
 
@@ -160,13 +161,14 @@ func oracleQuestion(r *rapid.T, levels int) question {
 	}
 }
 
-// oracleThen asks for a message of the second question soon after one of the first.
+// oracleThen asks for a message that answers the second question, soon after one that
+// answers the first.
 func oracleThen(r *rapid.T, first, second question) question {
 	n := query.Then{First: first.node, Second: second.node, Within: rapid.IntRange(1, 5).Draw(r, "within"), Other: rapid.Bool().Draw(r, "other")}
 	return question{node: n, then: &struct{ first, second question }{first, second}}
 }
 
-// found is the answer that both give.
+// found is the answer that both must give.
 type found struct {
 	Newest  []uint64
 	Total   int

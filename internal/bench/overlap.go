@@ -20,22 +20,23 @@ import (
 
 // Overlap is the cost of deliveries that share messages.
 type Overlap struct {
-	// Copies counts the copies read from the ten deliveries, Messages the distinct ones.
+	// Copies counts the copies read from the ten deliveries, and Messages the distinct
+	// messages.
 	Copies   uint64 `json:"copies"`
 	Messages uint64 `json:"messages"`
-	// Overlapping is the store of all copies, Once the store of the same messages without
-	// further copies.
+	// Overlapping is the store with all copies; Once is the store with a single copy of
+	// each message.
 	Overlapping Taken `json:"overlapping"`
 	Once        Taken `json:"once"`
 	// IndexBytes and IndexBytesOnce are the sizes of the two indexes.
 	IndexBytes     int64 `json:"index_bytes"`
 	IndexBytesOnce int64 `json:"index_bytes_once"`
-	// Questions are asked of the overlapping store.
+	// Questions are the questions put to the overlapping store.
 	Questions []ScopedQuestion `json:"questions"`
 }
 
 // ScopedQuestion is a question to the index, asked without a scope and in a scope of
-// three of the ten deliveries. The rounds of both alternate.
+// three of the ten deliveries. The two kinds of round alternate.
 type ScopedQuestion struct {
 	Name          string        `json:"name"`
 	Median        time.Duration `json:"median_ns"`
@@ -67,7 +68,7 @@ func overlap(ctx context.Context, o Options) (*Overlap, error) {
 			return nil, err
 		}
 		for _, delivery := range deliveries {
-			o.Say("taking in " + filepath.Join(name, filepath.Base(delivery)))
+			o.Say("ingesting " + filepath.Join(name, filepath.Base(delivery)))
 			if err := taken.add(func() error { return ingest(ctx, stores[once], delivery, nodeOptions, o.Apart) }); err != nil {
 				return nil, err
 			}
@@ -184,7 +185,7 @@ func (r *Overlap) questions(ctx context.Context, e, once engine, rounds int) err
 	return nil
 }
 
-// Slowest is the question that a scope slows down most, and by which factor.
+// Slowest returns the question that a scope slows down most, and the factor.
 func (r *Overlap) Slowest() (name string, times float64) {
 	for _, q := range r.Questions {
 		if t := float64(q.InScope) / float64(max(q.Median, 20*time.Microsecond)); t > times {

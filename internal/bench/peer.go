@@ -15,9 +15,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// ingestSQLite takes the same messages into a table with an FTS5 index: ids
-// are unique, the text is stored once, transactions of 10,000 messages are
-// synced. It keeps no originals, no seals and no identity over copies.
+// ingestSQLite loads the same messages into a table with an FTS5 index. Ids are unique,
+// the text is stored once, and each transaction of 10,000 messages is synced. It keeps no
+// originals and no seals, and does not identify copies of a message.
 func ingestSQLite(ctx context.Context, formats reader.Formats, name string, deliveries []string) (err error) {
 	db, err := sql.Open("sqlite", "file:"+name+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-200000)")
 	if err != nil {
@@ -142,8 +142,8 @@ var peerQuestions = map[string]string{
 	"histogram by day":       `select m.sent / 86400000000, count(*) from words join message m on m.seq = words.rowid where words match 'is' group by 1`,
 }
 
-// peerRounds is the most often that the peer is asked one question: it is
-// slow.
+// peerRounds is the maximum number of times that the peer is asked one question, since it
+// is slow.
 const peerRounds = 5
 
 // askSQLite asks the peer its questions, warm, and records its medians.
@@ -167,7 +167,7 @@ func askSQLite(ctx context.Context, name string, rounds int, questions []Questio
 			}
 			took = append(took, time.Since(started))
 		}
-		took = took[1:] // the first one warms
+		took = took[1:] // the first round warms the caches
 		slices.Sort(took)
 		questions[i].Peer = took[len(took)/2]
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// asking is a round of questions to a store.
+// asking puts a series of questions to a store.
 type asking struct {
 	store    string
 	rounds   int
@@ -32,7 +32,7 @@ type asking struct {
 	answered []Question
 }
 
-// ask asks one question and returns the count of its answer.
+// ask asks one question and returns the count in its answer.
 type ask func(round int) (uint64, error)
 
 func (a *asking) measure(of, name string, cold time.Duration, ask ask) error {
@@ -51,7 +51,7 @@ func (a *asking) measure(of, name string, cold time.Duration, ask ask) error {
 	return nil
 }
 
-// engine is the desk's sources, without the desk.
+// engine holds the sources that the desk reads, without the desk.
 type engine struct {
 	evidence *evidence.Store
 	index    *embedded.Index
@@ -75,7 +75,7 @@ func openEngine(store string) (engine, error) {
 
 func (e engine) close() error { return errors.Join(e.index.Close(), e.evidence.Close()) }
 
-// The words of the questions: common in the corpus, and rare.
+// The words used in the questions: some are common in the corpus, one is rare.
 const (
 	commonWord, otherCommon = "is", "het"
 	rareWord                = "takivad"
@@ -84,13 +84,13 @@ const (
 // fetched is the number of messages in a list.
 const fetched = 50
 
-// index asks the index, and the evidence for the messages found.
+// index puts the questions to the index, and reads the messages found from the evidence.
 func (a *asking) index(ctx context.Context) error {
 	e, err := openEngine(a.store)
 	if err != nil {
 		return err
 	}
-	// Messages of the middle of the corpus, with others on both sides.
+	// Messages from the middle of the corpus, with others on both sides.
 	middle := time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 	some, err := e.index.Search(ctx, index.Request{Limit: 1000, After: &index.Cursor{Micros: middle, Known: true}})
 	if err != nil {
@@ -114,7 +114,7 @@ func (a *asking) index(ctx context.Context) error {
 				return err
 			}
 			if err := forget(a.store); err != nil {
-				return fmt.Errorf("empty the memory of the store: %w", err)
+				return fmt.Errorf("drop the store from memory: %w", err)
 			}
 			if e, err = openEngine(a.store); err != nil {
 				return err
@@ -184,7 +184,7 @@ func engineQuestions(ctx context.Context, e engine, some []index.Hit) ([]engineQ
 		{"top 20 senders, 30 %", search(index.Request{Scope: scope, Facets: from})},
 		{"histogram by day", search(index.Request{Query: word(commonWord), Histogram: index.ByDay})},
 		{"100 pairs of a word", search(index.Request{Query: word(commonWord), Pairs: 100})},
-		// The first one reads from the disk whatever is not in memory.
+		// The first run reads from the disk whatever is not in memory.
 		{"page, a different one", func(e engine) ask {
 			return func(i int) (uint64, error) { return e.page(ctx, some[i*7%len(some)]) }
 		}},
@@ -200,7 +200,7 @@ func engineQuestions(ctx context.Context, e engine, some []index.Hit) ([]engineQ
 	}, nil
 }
 
-// thirtyPercent is a scope of accounts that wrote 30 of 100 messages.
+// thirtyPercent returns a scope of accounts that wrote 30 % of the messages.
 func thirtyPercent(ctx context.Context, e engine) (query.Node, error) {
 	found, err := e.index.Search(ctx, index.Request{Facets: []query.FieldName{query.From}, FacetSize: 1 << 20})
 	if err != nil {
@@ -248,7 +248,7 @@ func (e engine) page(ctx context.Context, around index.Hit) (uint64, error) {
 	return e.fetch(ctx, page.Hits)
 }
 
-// desk asks the desk, including the ledger.
+// desk puts the questions to the desk, including the writes to the ledger.
 func (a *asking) desk(ctx context.Context, o node.Options) error {
 	n, err := node.Open(ctx, a.store, o)
 	if err != nil {

@@ -18,23 +18,23 @@ import (
 // Claims are the claims of the ledger about files outside it: the SHA-256 of each file,
 // keyed by its name in its folder.
 type Claims struct {
-	// Files has the hash of argus.json and the text of the public key.
+	// Files holds the hash of argus.json and the text of the public key.
 	Files       map[string]string
 	Authorities map[string]string
-	// Documents has the lists, the maps and the people, keyed by their folder.
+	// Documents holds the lists, the maps and the people, keyed by their folder.
 	Documents map[string]Documents
-	// Kept has the files that remain of a store of format 1.
+	// Kept holds the files that remain from a store of format 1.
 	Kept map[string]string
-	// Seals has the first seal of each delivery, keyed by the delivery's number, and
-	// Again a second, different one.
+	// Seals holds the first seal of each delivery, keyed by the delivery's number, and
+	// Again holds a second, different one.
 	Seals, Again map[string]string
 	Deliveries   map[string]*Delivery
 }
 
 // Documents are the files of a folder of named documents.
 type Documents struct {
-	// Files has the SHA-256 of each document, keyed by its file's name, and Unnamed those
-	// of files whose names are destroyed.
+	// Files holds the SHA-256 of each document, keyed by its file's name, and Unnamed
+	// those of files whose names were destroyed.
 	Files   map[string]string
 	Unnamed map[string]bool
 }
@@ -133,7 +133,7 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 type Known struct {
 	ledger *ledger.Ledger
 	mu     sync.Mutex
-	seen   int // how many entries of ledger.Named are in said
+	seen   int // the number of entries of ledger.Named that are in said
 	said   *Claims
 }
 
@@ -151,7 +151,7 @@ func (k *Known) Authorities() (map[string]string, error) {
 }
 
 // Documents returns a function that returns the SHA-256 of each document in a folder,
-// keyed by its file's name, and the SHA-256 of those whose names are destroyed.
+// keyed by its file's name, and the SHA-256 of those whose names were destroyed.
 func (k *Known) Documents(folder string) func() (named map[string]string, unnamed map[string]bool, err error) {
 	return func() (map[string]string, map[string]bool, error) {
 		said, err := k.now()
@@ -168,7 +168,7 @@ func (k *Known) now() (*Claims, error) {
 	if err != nil || len(entries) == k.seen {
 		return k.said, err
 	}
-	// Answers that were already given must not change.
+	// Answers that have already been given must not change.
 	next := &Claims{Authorities: map[string]string{}, Documents: documents(k.said.Documents)}
 	maps.Copy(next.Authorities, k.said.Authorities)
 	for _, e := range entries[k.seen:] {
@@ -189,7 +189,7 @@ type Folder struct {
 	What   string // the word for one of its files
 	Suffix string
 	Files  map[string]string // maps names to SHA-256
-	// Unnamed has the SHA-256 of files whose names are destroyed.
+	// Unnamed holds the SHA-256 of files whose names were destroyed.
 	Unnamed map[string]bool
 }
 
@@ -213,11 +213,11 @@ func (c *Claims) folder(name, what, suffix string) Folder {
 type Delivery struct {
 	Number         argus.DeliveryNumber
 	Opened, Sealed bool
-	// Opening is the root over the records of the opening; "" in older entries.
+	// Opening is the root over the records of the opening. It is "" in older entries.
 	Opening string
 }
 
-// Add takes account of an entry whose subject is the delivery.
+// Add takes into account an entry whose subject is the delivery.
 func (d *Delivery) Add(e *ledger.Entry) {
 	switch e.Action {
 	case ledger.OpenDelivery:

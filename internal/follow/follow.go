@@ -37,21 +37,22 @@ type Follower interface {
 
 // Options of a run. The zero value works.
 type Options struct {
-	// Batch is the most records of one Add. Default 1,000.
+	// Batch is the maximum number of records in one Add. Default 1,000.
 	Batch int
-	// FlushEvery is the shortest time between two flushes, and approximately the longest
-	// wait of a record for one. Default 500 ms.
+	// FlushEvery is the minimum time between two flushes, and approximately the maximum
+	// time that a record waits for a flush. Default 500 ms.
 	FlushEvery time.Duration
-	// BulkRecords is the number of records within FlushEvery that make a bulk, such as
-	// an archive: they wait up to BulkEvery, so that the follower writes fewer and larger
-	// pieces. Default 8,192.
+	// BulkRecords is the number of records within FlushEvery that count as a bulk, such
+	// as an archive. They wait up to BulkEvery, so that the follower writes fewer and
+	// larger pieces. Default 8,192.
 	BulkRecords int
-	// BulkEvery is FlushEvery of a bulk. Default 5 s.
+	// BulkEvery replaces FlushEvery for a bulk. Default 5 s.
 	BulkEvery time.Duration
-	// FlushRecords is the most records between two flushes, at any speed. Default
-	// 1,000,000.
+	// FlushRecords is the maximum number of records between two flushes, at any speed.
+	// Default 1,000,000.
 	FlushRecords int
-	// Poll is the time between two looks at Last if nobody notifies. Default 250 ms.
+	// Poll is the interval at which Last is checked if there are no notifications.
+	// Default 250 ms.
 	Poll time.Duration
 }
 
@@ -78,10 +79,9 @@ func newRun(source Source, follower Follower, o Options, progress func(position,
 	return &run{source: source, follower: follower, options: o, progress: progress, position: follower.Position()}
 }
 
-// CatchUp feeds the follower until it has every record of the source, and flushes it.
-// progress, unless it is nil, gets the position after each batch. CatchUp flushes after
-// every million records and at the end. It returns the first error, which names the
-// record.
+// CatchUp feeds the follower until it has every record of the source. If progress is not
+// nil, it gets the position after each batch. CatchUp flushes the follower after every
+// million records and at the end. It returns the first error, which names the record.
 func CatchUp(ctx context.Context, source Source, follower Follower, progress func(position, last uint64)) error {
 	r := newRun(source, follower, Options{FlushEvery: 1 << 62}, progress)
 	for r.position < source.Last() {
@@ -90,16 +90,16 @@ func CatchUp(ctx context.Context, source Source, follower Follower, progress fun
 		}
 	}
 	if r.position > source.Last() {
-		return fmt.Errorf("follow the evidence: the follower is at record %d, the evidence ends at %d; rebuild the follower",
+		return fmt.Errorf("follow the evidence: the follower is at record %d, but the evidence ends at %d; rebuild the follower",
 			r.position, source.Last())
 	}
 	return r.flush(ctx)
 }
 
-// Run follows the source until ctx ends, and then returns the error of ctx, or until an
-// error, which names the record. It looks for more records when notify yields, or from
-// time to time if notify is nil. The next run feeds again the records that were not
-// flushed when Run returned.
+// Run follows the source until ctx ends or an error occurs, and returns the error, which
+// names the record unless it is that of ctx. It looks for more records when notify
+// yields, or from time to time if notify is nil. Records that were not flushed when Run
+// returned are fed again by the next run.
 func Run(ctx context.Context, source Source, follower Follower, notify <-chan struct{}, o Options) error {
 	r := newRun(source, follower, o, nil)
 	for {
@@ -116,7 +116,7 @@ func Run(ctx context.Context, source Source, follower Follower, notify <-chan st
 				if err := r.flush(ctx); err != nil {
 					return err
 				}
-				continue // more records may have come meanwhile
+				continue // more records may have arrived meanwhile
 			}
 			if wait < 0 || left < wait {
 				wait = left
@@ -128,8 +128,8 @@ func Run(ctx context.Context, source Source, follower Follower, notify <-chan st
 	}
 }
 
-// sleep waits until notify yields, the time is over, or ctx ends. A negative time never
-// ends.
+// sleep waits until notify yields, the time is over, or ctx ends. If wait is negative,
+// there is no time limit.
 func sleep(ctx context.Context, notify <-chan struct{}, wait time.Duration) error {
 	var over <-chan time.Time
 	if wait >= 0 {

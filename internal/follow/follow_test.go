@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// evidence is a source in memory. Reading the record damaged fails.
+// evidence is a source in memory. Reading the record with the number damaged fails.
 type evidence struct {
 	mu      sync.Mutex
 	last    uint64
@@ -59,7 +59,7 @@ func (e *evidence) From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record
 	}
 }
 
-// list is a follower that keeps the sequence numbers. A crash loses the numbers that
+// list is a follower that stores the sequence numbers. A crash loses the numbers that
 // were not flushed.
 type list struct {
 	mu             sync.Mutex
@@ -126,7 +126,7 @@ func TestCatchUp(t *testing.T) {
 	}
 }
 
-// An error names the record, and a run after it ends with the same data.
+// An error names the record, and the next run ends with the same data.
 func TestErrors(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -137,7 +137,7 @@ func TestErrors(t *testing.T) {
 		{"source", &evidence{last: 3000, damaged: 1234}, &list{}, "read record 1234: the disk is on fire"},
 		{"gap", &evidence{last: 3000, skips: 7}, &list{}, "got record 8, want 7"},
 		{"follower", &evidence{last: 3000}, &list{refuses: 2001}, "add records 2001 to 3000: no room"},
-		{"ahead", &evidence{last: 3}, &list{durable: numbers(5)}, "the follower is at record 5, the evidence ends at 3"},
+		{"ahead", &evidence{last: 3}, &list{durable: numbers(5)}, "the follower is at record 5, but the evidence ends at 3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := CatchUp(t.Context(), test.source, test.follower, nil)
@@ -162,7 +162,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// After any number of crashes, a follower has every record once.
+// After any number of crashes, a follower has every record exactly once.
 func TestCrashes(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		n := rapid.Uint64Range(1, 200).Draw(r, "records")
@@ -186,8 +186,8 @@ func TestCrashes(t *testing.T) {
 	})
 }
 
-// A record waits at most half a second, and a flush comes at most twice a second, at any
-// rate of records.
+// At any rate of records, a record waits at most half a second, and there are at most two
+// flushes a second.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, follower := &evidence{last: 10}, &list{}
@@ -224,7 +224,7 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// A bulk is flushed every five seconds, and its end does not wait.
+// A bulk is flushed every five seconds, and immediately at its end.
 func TestBulk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, follower := &evidence{}, &list{}
@@ -255,7 +255,7 @@ func TestBulk(t *testing.T) {
 	})
 }
 
-// Without a channel a run polls; an error ends it.
+// Without a channel, a run polls. An error ends it.
 func TestRunPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, follower := &evidence{}, &list{}

@@ -26,16 +26,15 @@ type StoreInfo struct {
 	// SegmentBytes is the size at which a segment of evidence is closed, or 0 for the
 	// default.
 	SegmentBytes int64 `json:"segment_bytes,omitempty"`
-	// Countries are the codes (ISO 3166) of the countries of the case, in the order that
-	// they were named: the setting country of each delivery that names none itself.
+	// Countries are the codes (ISO 3166) of the countries of the case, in the order in
+	// which they were named. They are the country setting of each delivery that names
+	// none itself.
 	Countries []string `json:"countries,omitempty"`
 }
 
 // The versions of the store's layout. Every change raises Format, and also MinReader if an
-// Argus that knows only the earlier format could misread the new one.
-//
-// 1: the first.
-// 2: records are proved by salted commitments; texts are stored apart; min_reader.
+// Argus that knows only the earlier format could misread the new one. 1: the first. 2:
+// records are proved by salted commitments; texts are stored apart; min_reader.
 const (
 	Format    = 2
 	MinReader = 2
@@ -57,12 +56,12 @@ func (i *StoreInfo) Writable() error {
 	return nil
 }
 
-// maxInfo is the largest size of an argus.json in bytes.
+// maxInfo is the maximum size of an argus.json in bytes.
 const maxInfo = 1 << 20
 
 // ReadInfo reads the argus.json of the store in a folder. The error is [ErrNoStore] if
 // there is no store, argus.ErrDamaged if the file is not in the form that Argus writes,
-// argus.ErrOlder (together with the info) if the store has to be upgraded first, and
+// argus.ErrOlder (together with the info) if the store must be upgraded first, and
 // argus.ErrNewer if this Argus cannot read it.
 func ReadInfo(dir string) (StoreInfo, error) { return readInfo(durable.OS{}, dir) }
 
@@ -88,7 +87,7 @@ func readInfo(d durable.Disk, dir string) (StoreInfo, error) {
 	}
 	switch {
 	case info.Format <= 0 || info.MinReader > info.Format:
-		return info, fmt.Errorf("%w: format %d, which any Argus that reads format %d can read", argus.ErrDamaged, info.Format, info.MinReader)
+		return info, fmt.Errorf("%w: it states format %d, and that any Argus that knows format %d can read it", argus.ErrDamaged, info.Format, info.MinReader)
 	case info.Format < OldestFormat:
 		return info, fmt.Errorf("the store has format %d, %w; \"argus upgrade %s\" converts it", info.Format, argus.ErrOlder, dir)
 	case info.MinReader > Format:

@@ -115,8 +115,8 @@ func Authority(number string) string { return number + ".json" }
 // Revocation returns the base name of the file that ends an authority.
 func Revocation(number string) string { return number + ".revoked.json" }
 
-// maxFile is the maximum number of bytes that [Read] reads: enough for the hashes of a
-// delivery of 2^31 records.
+// maxFile is the maximum number of bytes that [Read] reads, enough for the hashes of a
+// delivery with 2^31 records.
 const maxFile = 256 << 20
 
 // Read reads the whole of a small file. The error is argus.ErrDamaged if the file is too
@@ -131,7 +131,7 @@ func Read(d durable.Disk, dir, name string) ([]byte, error) {
 
 // A DamagedError means that a file of a store is missing or is not a regular file.
 type DamagedError struct {
-	File string // as in the rest of this package
+	File string // a name as in the rest of this package
 	Err  error  // the error of accessing the file
 }
 
@@ -148,8 +148,8 @@ func (e *DamagedError) Error() string {
 func (e *DamagedError) Unwrap() []error { return []error{argus.ErrDamaged, e.Err} }
 
 // Damaged turns an error about a file or folder of the store in dir into a [DamagedError]
-// if the file or folder is missing or not of the kind that it has to be: a store must
-// have all its files. Other errors are returned unchanged.
+// if the file or folder is missing or of the wrong kind, since a store must have all its
+// files. Other errors are returned unchanged.
 func Damaged(dir string, err error) error {
 	of, ok := errors.AsType[*fs.PathError](err)
 	if !ok || errors.Is(err, argus.ErrDamaged) {

@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
-// Each segment has one name, and no other name is parsed as it.
+// Each segment has exactly one name, and no other name is parsed as that segment.
 func TestSegmentNames(t *testing.T) {
 	for _, of := range [][2]int{{1, 0}, {12, 3}, {123456789, 0}} {
 		number, generation, ok := ParseSegment(path.Base(Segment(of[0], of[1])))
@@ -28,7 +28,7 @@ func TestSegmentNames(t *testing.T) {
 	}
 }
 
-// Every file is in one of the parts.
+// Every file belongs to one of the parts.
 func TestParts(t *testing.T) {
 	for _, name := range append(Locks(), PublicKey, Checkpoint, LedgerLock, IndexManifest, IDs, EvidenceManifest, Commit, Segment(1, 0), Seal(1), Tree(1), KeptSeal(1)) {
 		in := false
@@ -41,8 +41,8 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// After a power cut, argus.json is whole: it has the version acknowledged last, or the
-// one that was being written.
+// After a power cut, argus.json is whole: it is the version that was acknowledged last,
+// or the one that was being written.
 func TestPowerCutOfInfo(t *testing.T) {
 	work := func(d *durabletest.Disk) func(*durabletest.Disk) error {
 		at := -1

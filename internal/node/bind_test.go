@@ -399,7 +399,7 @@ func TestListWithoutItsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	destroyWords(t, dir, o, 5, 5)
-	wantSound(t, dir, "without envelopes", "destroyed", "the envelope with its name is destroyed")
+	wantSound(t, dir, "without envelopes", "destroyed", "the envelope with its name has been destroyed")
 	file := filepath.Join(dir, layout.Lists, v.File())
 	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, []byte("ice\n"), 0o600)); err != nil {
 		t.Fatal(err)

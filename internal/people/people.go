@@ -2,7 +2,7 @@
 // is recognised.
 //
 // The document of an actor is kept like a list: each version is a file of its own, and the
-// last one counts. docs/format/people.md describes it.
+// latest one applies. docs/format/people.md describes it.
 package people
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A Role is a kind of work in a case.
+// A Role is a kind of work done in a case.
 type Role string
 
 // The roles.
@@ -33,33 +33,33 @@ const (
 	Liaison          Role = "liaison"           // shares with other bodies
 	Overseer         Role = "overseer"          // reads the ledger, and no content
 	Defence          Role = "defence"           // reads the disclosed set
-	Partner          Role = "partner"           // reads the packages that his body received
+	Partner          Role = "partner"           // reads the packages that the partner's own body received
 )
 
-// Roles lists the roles, in the order in which people are told of them.
+// Roles lists the roles, in the order in which they are shown to people.
 var Roles = []Role{Custodian, Investigator, Analyst, ThreatDesk, Prosecutor, Judge, PrivilegeOfficer, Liaison, Overseer, Defence, Partner}
 
-// Actor is somebody who uses a store.
+// An Actor is somebody who uses a store.
 type Actor struct {
 	// ID is the name of the actor in the ledger and in authorities.
 	ID string `json:"actor"`
 	// Name is the full name. Default none.
 	Name string `json:"name,omitempty"`
-	// Roles decide about the acts of the actor. Without any, the actor has left.
+	// Roles decide which acts the actor may do. An actor without roles has left.
 	Roles []Role `json:"roles,omitempty"`
 	// Users are the users of the operating system who are this actor. Default: the actor
 	// is only recognised by a link.
 	Users []string `json:"users,omitempty"`
 }
 
-// Limit is the longest document, in bytes.
+// Limit is the maximum size of a document, in bytes.
 const Limit = 64 << 10
 
 // Has reports whether the actor has a role.
 func (a *Actor) Has(r Role) bool { return slices.Contains(a.Roles, r) }
 
-// ErrInvalid means that an actor cannot be kept as described.
-var ErrInvalid = errors.New("the person is not valid")
+// ErrInvalid means that the description of an actor cannot be kept.
+var ErrInvalid = errors.New("the person is invalid")
 
 // CheckID returns an error if a text cannot be the id of an actor.
 func CheckID(id string) error {
@@ -101,7 +101,7 @@ func Names(roles []Role) string {
 	return strings.Join(names, ", ")
 }
 
-// Encode writes the document.
+// Encode returns the document of the actor.
 func (a *Actor) Encode() ([]byte, error) {
 	if err := a.fault(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -114,7 +114,7 @@ func (a *Actor) Encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Parse reads a document. It accepts only the exact output of Encode.
+// Parse reads the document of an actor. It accepts only the exact output of Encode.
 func Parse(data []byte) (*Actor, error) {
 	a := new(Actor)
 	if err := json.Unmarshal(data, a); err != nil {
@@ -131,14 +131,14 @@ func Parse(data []byte) (*Actor, error) {
 func Hash(name string, data []byte) (string, error) {
 	a, err := Parse(data)
 	if err == nil && a.ID != name {
-		err = fmt.Errorf("it is about %s", a.ID)
+		err = fmt.Errorf("it describes %s", a.ID)
 	}
 	return argus.Hash(sha256.Sum256(data)).String(), err
 }
 
 // Recognise returns the one actor of a list who has roles and is a user of the operating
-// system. wanted names the actor if there are several; "" is none in particular. The error
-// is argus.ErrRefused, and does not say who else there is.
+// system. wanted names the actor if there are several; if it is empty, there must be
+// exactly one. The error is argus.ErrRefused, and does not reveal the other actors.
 func Recognise(list []Actor, user, wanted string) (*Actor, error) {
 	var found []*Actor
 	for i := range list {
@@ -150,9 +150,9 @@ func Recognise(list []Actor, user, wanted string) (*Actor, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return nil, fmt.Errorf("%w: the user %s is several people of this store; say which one with --actor", argus.ErrRefused, user)
+		return nil, fmt.Errorf("%w: the user %s is several people in this store; say which one with --actor", argus.ErrRefused, user)
 	case wanted != "":
 		return nil, fmt.Errorf("%w: the user %s is not %s; a custodian adds users with \"argus people\"", argus.ErrRefused, user, wanted)
 	}
-	return nil, fmt.Errorf("%w: this store knows its people, and the user %s is none of them; a custodian adds them with \"argus people\"", argus.ErrRefused, user)
+	return nil, fmt.Errorf("%w: this store has a list of its people, and the user %s is none of them; a custodian adds people with \"argus people\"", argus.ErrRefused, user)
 }

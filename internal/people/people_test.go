@@ -22,7 +22,7 @@ func TestRecognise(t *testing.T) {
 		{"devries", "", "anna", ""},
 		{"devries", "anna", "anna", ""},
 		{"devries", "bram", "", "the user devries is not bram"},
-		{"devries", "nobody", "", "the user devries is not nobody"}, // the same words for somebody who is not there
+		{"devries", "nobody", "", "the user devries is not nobody"}, // the same words for somebody who does not exist
 		{"shared", "", "", "several people"},
 		{"shared", "carla", "carla", ""},
 		{"dirk", "", "", "none of them"}, // has left

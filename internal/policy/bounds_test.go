@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A rule within the bounds is read in bounded time, however it is built.
+// A rule within the limits is read in bounded time, however it is built.
 func TestWorstRules(t *testing.T) {
 	head := "@id(\"r\")\n@says(\"Nobody.\")\n@cites(\"L1\")\nforbid (principal, action, resource) when { "
 	for name, body := range map[string]string{

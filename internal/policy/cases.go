@@ -10,7 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/people"
 )
 
-// testCase is a line of a file of cases: an example of a request, and its answer.
+// testCase is one line of a cases file: an example of a request, and its answer.
 type testCase struct {
 	at    string // file:line
 	text  string
@@ -18,8 +18,9 @@ type testCase struct {
 	Request
 }
 
-// flags are the words of a case beside its roles, act, class, kind and codes. A case is about
-// somebody who was recognised and stated a purpose, unless it says otherwise.
+// flags are the words that a case may contain in addition to its roles, act, class, kind and
+// codes. A case is about somebody who was recognised and stated a purpose, unless it says
+// otherwise.
 var flags = map[string]func(*Request){
 	"disclosed":    func(r *Request) { r.Disclosed = true },
 	"received":     func(r *Request) { r.Received = true },
@@ -33,8 +34,8 @@ var flags = map[string]func(*Request){
 	"of-defence":   func(r *Request) { r.NotDefence = false },
 }
 
-// readCases reads a file of cases, one a line: allow or refuse, the roles with + between them
-// or nobody, the act, and the circumstances. A line that begins with # is a comment.
+// readCases reads a file of cases, one per line: "allow" or "refuse", the roles joined by +
+// or "nobody", the act, and the circumstances. A line that begins with # is a comment.
 func readCases(file string, text []byte) (cases []testCase, faults []error) {
 	line := 0
 	for raw := range strings.Lines(string(text)) {
@@ -96,7 +97,7 @@ type Result struct {
 	faults []error
 }
 
-// run tries the cases of every rule.
+// run tests the cases of every rule.
 func (s *Set) run() []Result {
 	list := make([]Result, 0, len(s.rules))
 	for _, r := range s.rules {
@@ -105,8 +106,9 @@ func (s *Set) run() []Result {
 	return list
 }
 
-// try tries the cases of a rule: each must come out as stated, and they must show the rule at
-// work: one that it decides, alone, and one of the other answer.
+// try tests the cases of a rule. Each must have the stated outcome, and together they must
+// show what the rule does: at least one case is decided by this rule alone, and at least one
+// has the opposite answer.
 func (r *Rule) try() Result {
 	result := Result{Rule: r.ID, Folder: r.Folder, Cases: r.Cases}
 	say := func(at, format string, args ...any) {
@@ -133,10 +135,10 @@ func (r *Rule) try() Result {
 		decides = decides || decide(others, c.Request).Allowed == r.Forbid
 	}
 	if !decides && result.Failed == 0 {
-		say(r.at, "no case of the rule needs it: without the rule, each comes out the same")
+		say(r.at, "no case of the rule needs it: without the rule, each case has the same outcome")
 	}
 	if !other && result.Failed == 0 {
-		say(r.at, "no case shows where the rule ends: it needs cases of both answers")
+		say(r.at, "no case shows where the rule ends: it needs cases with both answers")
 	}
 	for _, fault := range result.faults {
 		result.Faults = append(result.Faults, fault.Error())
@@ -153,7 +155,8 @@ type Report struct {
 	Passed  uint64   `json:"passed"`
 	Failed  uint64   `json:"failed"`
 	Results []Result `json:"results"`
-	// Faults are the reasons why the folder cannot be loaded, none if it can.
+	// Faults are the reasons why the folder cannot be loaded. It is empty if the folder
+	// can be loaded.
 	Faults []string `json:"faults,omitempty"`
 }
 

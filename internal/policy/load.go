@@ -23,12 +23,12 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
 )
 
-// The bounds of a folder. Cedar's parser calls itself for each bracket.
+// The limits of a folder. Cedar's parser recurses at each bracket.
 const (
 	maxFiles = 400
-	maxBytes = 16 << 10 // of a file
-	maxDepth = 16       // of brackets
-	maxTerms = 1024     // signs of operations in a rule
+	maxBytes = 16 << 10 // bytes in a file
+	maxDepth = 16       // nested brackets
+	maxTerms = 1024     // operators in a rule
 )
 
 //go:embed schema.cedarschema
@@ -40,13 +40,13 @@ var builtIn embed.FS
 // Generic is the folder whose rules are part of every set.
 const Generic = "generic"
 
-// words is the schema, with its lists.
+// words holds the schema and its lists.
 var words = mustSchema(schemaText)
 
 type vocabulary struct {
 	actions  map[types.EntityUID]resolved.Action
 	resource map[string]types.EntityType // of each act
-	value    map[types.EntityUID]bool    // the words of all lists
+	value    map[types.EntityUID]bool    // the words in all lists
 	check    *validate.Validator
 }
 
@@ -59,7 +59,8 @@ func mustSchema(text []byte) vocabulary {
 	return v
 }
 
-// readSchema reads a schema. Without acts nothing would be checked, so that is an error.
+// readSchema reads a schema. A schema without acts is an error, since nothing would be
+// checked.
 func readSchema(text []byte) (vocabulary, error) {
 	v := vocabulary{resource: map[string]types.EntityType{}, value: map[types.EntityUID]bool{}}
 	var s schema.Schema
@@ -72,7 +73,7 @@ func readSchema(text []byte) (vocabulary, error) {
 	}
 	for uid, action := range r.Actions {
 		if action.AppliesTo == nil {
-			continue // a group
+			continue // it is a group
 		}
 		if len(action.AppliesTo.Resources) != 1 {
 			return v, fmt.Errorf("read the schema: the act %s has %d resources, want one", uid.ID, len(action.AppliesTo.Resources))
@@ -94,11 +95,11 @@ func readSchema(text []byte) (vocabulary, error) {
 // Rule is a rule with its own cases.
 type Rule struct {
 	ID string `json:"rule"`
-	// Folder is the folder that it is in: generic, or a jurisdiction.
+	// Folder is the folder that contains the rule: generic, or a jurisdiction.
 	Folder string `json:"folder"`
 	Forbid bool   `json:"forbid"`
-	// Says is the rule as a sentence. Cites is where it comes from. Unchecked states the
-	// parts of the citation that nobody has checked.
+	// Says is the rule as a sentence. Cites is its source. Unchecked states the parts of
+	// the citation that nobody has checked.
 	Says      string `json:"says"`
 	Cites     string `json:"cites"`
 	Unchecked string `json:"unchecked,omitempty"`
@@ -107,14 +108,15 @@ type Rule struct {
 	policy *cedar.Policy
 	at     string // file:line
 	cases  []testCase
-	within *cedar.PolicySet // the rules that its cases are tried with
+	within *cedar.PolicySet // the rules with which its cases are tested
 }
 
-// Jurisdictions are the folders that are part of Argus.
+// Jurisdictions returns the names of the jurisdictions that are part of Argus.
 func Jurisdictions() []string { return []string{"be", "fr", "nl"} }
 
-// Load loads the generic rules, and those of a folder unless it is nil. It refuses all of it
-// for any fault, and the error states all faults: each with file, line and a sentence.
+// Load loads the generic rules, and the rules of a folder unless it is nil. It refuses all
+// rules if there is any fault. The error lists all faults, each with its file, line and a
+// sentence.
 func Load(folder fs.FS, name string) (*Set, error) {
 	s, faults := gate(folder, name)
 	if len(faults) > 0 {
@@ -123,8 +125,9 @@ func Load(folder fs.FS, name string) (*Set, error) {
 	return s, nil
 }
 
-// Test reports the cases of a folder, and why it cannot be loaded if it cannot. The name is
-// that of a folder that is part of Argus, or a folder on disk.
+// Test tests the cases of a folder, and reports why the folder cannot be loaded if it
+// cannot. name is either a jurisdiction that is part of Argus, or the path of a folder on
+// disk.
 func Test(name string) Report {
 	var s *Set
 	var faults []error
@@ -137,7 +140,7 @@ func Test(name string) Report {
 	return s.report(faults)
 }
 
-// Open loads a folder by its name, as in Test.
+// Open loads a folder. name is as in Test.
 func Open(name string) (*Set, error) {
 	folder, err := find(name)
 	if err != nil {
@@ -156,7 +159,7 @@ func find(name string) (fs.FS, error) {
 	return os.DirFS(name), nil
 }
 
-// gate returns the set and its faults. A set with faults decides nothing but test cases.
+// gate returns the set and its faults. A set with faults may only decide test cases.
 func gate(folder fs.FS, name string) (*Set, []error) {
 	base, err := fs.Sub(builtIn, "rules/"+Generic)
 	if err != nil {
@@ -199,7 +202,7 @@ func gateOn(base, folder fs.FS, name string) (*Set, []error) {
 	}
 	sum.Sum(s.version[:0])
 	if len(faults) > 0 {
-		return s, faults // the cases mean nothing for a part of the rules
+		return s, faults // the outcomes mean nothing if rules are missing
 	}
 	for _, result := range s.run() {
 		faults = append(faults, result.faults...)
@@ -207,10 +210,11 @@ func gateOn(base, folder fs.FS, name string) (*Set, []error) {
 	return s, faults
 }
 
-// frame adds a text to a hash, after its length.
+// frame adds a text to a hash, preceded by its length.
 func frame(w io.Writer, text []byte) { fmt.Fprintf(w, "%d:%s", len(text), text) }
 
-// readFolder reads the rules of a folder, by id. Each is in two files, ID.cedar and ID.cases.
+// readFolder reads the rules of a folder, sorted by id. Each rule is in two files, ID.cedar
+// and ID.cases.
 func readFolder(folder fs.FS, name string, sum io.Writer) (rules []Rule, faults []error) {
 	entries, err := fs.ReadDir(folder, ".")
 	if err != nil {
@@ -227,7 +231,7 @@ func readFolder(folder fs.FS, name string, sum io.Writer) (rules []Rule, faults 
 		case err != nil:
 			faults = append(faults, fmt.Errorf("%s: %w", at, err))
 		case ext != ".cedar" && ext != ".cases":
-			faults = append(faults, fmt.Errorf("%s: the file is no rule; a folder of rules has nothing but NAME.cedar and NAME.cases", at))
+			faults = append(faults, fmt.Errorf("%s: the file is not a rule; a folder of rules may only contain NAME.cedar and NAME.cases", at))
 		default:
 			files[e.Name()] = text
 		}
@@ -239,7 +243,7 @@ func readFolder(folder fs.FS, name string, sum io.Writer) (rules []Rule, faults 
 		id, isRule := strings.CutSuffix(file, ".cedar")
 		if !isRule {
 			if _, found := files[strings.TrimSuffix(file, ".cases")+".cedar"]; !found {
-				faults = append(faults, fmt.Errorf("%s: the cases are of no rule", path.Join(name, file)))
+				faults = append(faults, fmt.Errorf("%s: the cases belong to no rule", path.Join(name, file)))
 			}
 			continue
 		}
@@ -262,7 +266,8 @@ func readFolder(folder fs.FS, name string, sum io.Writer) (rules []Rule, faults 
 	return rules, faults
 }
 
-// readRegular reads a file within the bounds, but no link and nothing that is not a file.
+// readRegular reads a regular file within the limits. It refuses links and everything
+// that is not a file.
 func readRegular(folder fs.FS, e fs.DirEntry) ([]byte, error) {
 	if !e.Type().IsRegular() {
 		return nil, errors.New("it is not a regular file")
@@ -283,8 +288,8 @@ func readRegular(folder fs.FS, e fs.DirEntry) ([]byte, error) {
 	return text, nil
 }
 
-// readRule reads one rule. It checks first whether the parser can be trusted with it, and
-// then with Cedar's validator and the checks of vet.
+// readRule reads one rule. It first checks whether the rule is simple enough for the
+// parser, and then applies Cedar's validator and vet.
 func readRule(folder, id string, text []byte) (r Rule, faults []error) {
 	file := path.Join(folder, id+".cedar")
 	r = Rule{ID: id, Folder: folder, at: file + ":1"}
@@ -311,7 +316,7 @@ func readRule(folder, id string, text []byte) (r Rule, faults []error) {
 	}
 	r.Says, r.Cites, r.Unchecked = string(notes["says"]), string(notes["cites"]), string(notes["unchecked"])
 	if string(notes["id"]) != id {
-		say(fmt.Errorf("its @id is %q; the file says %q", notes["id"], id))
+		say(fmt.Errorf("its @id is %q, but the file name says %q", notes["id"], id))
 	}
 	if !strings.HasSuffix(r.Says, ".") || strings.TrimSpace(r.Cites) == "" {
 		say(errors.New("it needs a sentence that ends with a full stop (@says) and its source (@cites)"))
@@ -329,8 +334,8 @@ func readRule(folder, id string, text []byte) (r Rule, faults []error) {
 	return r, faults
 }
 
-// lineOf returns the line of a rule that an error is about. Cedar's validator gives none, but
-// names the wrong word between backticks.
+// lineOf returns the line of a rule that an error is about. Cedar's validator gives no line,
+// but quotes the wrong word in backticks.
 func lineOf(text []byte, err error) int {
 	parts := strings.Split(err.Error(), "`")
 	for i := 1; i < len(parts); i += 2 {
@@ -342,7 +347,7 @@ func lineOf(text []byte, err error) int {
 }
 
 // tooComplex finds the first line where a rule is nested too deeply, or has too many terms,
-// for a parser that recurses. It knows strings and comments.
+// for a recursive parser. It skips strings and comments.
 func tooComplex(text []byte) (line int, why string) {
 	line = 1
 	depth, terms := 0, 0
@@ -373,19 +378,19 @@ func tooComplex(text []byte) (line int, why string) {
 			terms++
 		}
 		if depth > maxDepth {
-			return line, fmt.Sprintf("the rule has more than %d brackets inside each other", maxDepth)
+			return line, fmt.Sprintf("the rule has more than %d nested brackets", maxDepth)
 		}
 		if terms > maxTerms {
-			return line, "the rule is too long; make several rules of it"
+			return line, "the rule is too long; split it into several rules"
 		}
 	}
 	return 0, ""
 }
 
-// vet does the checks that Cedar's validator leaves out. It does not look whether a word is in
-// its list, and does not look into the part of a condition behind one that is always false; a
-// text that no value equals is of the right type. So rules are made of few parts: no texts,
-// numbers and constants, and no word that is in no list.
+// vet does the checks that Cedar's validator leaves out. The validator does not check whether
+// a word is in its list, skips the part of a condition after one that is always false, and
+// accepts a text that equals no value, because its type is right. Rules may therefore use only
+// a few elements: no texts, numbers and constants, and no word that is in no list.
 func vet(p *ast.Policy) (faults []error) {
 	entity := func(uid types.EntityUID) {
 		if _, action := words.actions[uid]; !action && !words.value[uid] {
@@ -417,13 +422,13 @@ func vet(p *ast.Policy) (faults []error) {
 			case ast.NodeValue:
 				uid, is := n.Value.(types.EntityUID)
 				if !is {
-					faults = append(faults, fmt.Errorf("the constant `%v`: a rule compares with the words of the lists only", n.Value))
+					faults = append(faults, fmt.Errorf("the constant `%v`: a rule may only compare with words from the lists", n.Value))
 					break
 				}
 				entity(uid)
 			default:
 				kind := strings.TrimPrefix(fmt.Sprintf("%T", n), "ast.NodeType")
-				faults = append(faults, fmt.Errorf("the operation %s: a rule has only and, or, not, ==, !=, in, is, contains, containsAny, containsAll", kind))
+				faults = append(faults, fmt.Errorf("the operation %s: a rule may only use and, or, not, ==, !=, in, is, contains, containsAny, containsAll", kind))
 			}
 			return true
 		})

@@ -18,7 +18,8 @@ var (
 	condition = regexp.MustCompile(`(?m)^(?:when|unless) .*\}`)
 )
 
-// slips are the ways to get a rule wrong. Each returns the text with one slip, or the same.
+// slips are the ways to get a rule wrong. Each returns the text with one slip, or the
+// unchanged text.
 var slips = map[string]func(*rand.Rand, string) string{
 	"misspelt attribute": func(rng *rand.Rand, s string) string {
 		return once(rng, s, attribute, func(w string) string { return spoil(rng, w, strings.IndexByte(w, '.')+1) })
@@ -49,10 +50,10 @@ var slips = map[string]func(*rand.Rand, string) string{
 	},
 }
 
-// rule is where the rule begins, after its annotations.
+// rule returns the position at which the rule begins, after its annotations.
 func rule(s string) int { return max(strings.Index(s, "\npermit"), strings.Index(s, "\nforbid")) }
 
-// once replaces one place that an expression finds.
+// once replaces one match of an expression.
 func once(rng *rand.Rand, s string, find *regexp.Regexp, with func(string) string) string {
 	places := find.FindAllStringIndex(s, -1)
 	if len(places) == 0 {
@@ -62,7 +63,7 @@ func once(rng *rand.Rand, s string, find *regexp.Regexp, with func(string) strin
 	return s[:p[0]] + with(s[p[0]:p[1]]) + s[p[1]:]
 }
 
-// spoil leaves out, doubles or changes a letter behind a position.
+// spoil leaves out, doubles or changes a letter after a position.
 func spoil(rng *rand.Rand, w string, from int) string {
 	i := from + rng.IntN(len(w)-from)
 	switch rng.IntN(3) {
@@ -74,8 +75,9 @@ func spoil(rng *rand.Rand, w string, from int) string {
 	return w[:i] + string(rune('a'+rng.IntN(26))) + w[i+1:]
 }
 
-// No set of rules with a slip loads and decides differently: the gate refuses it, or the slip
-// changes nothing. Beside 1,000 slips in a file, files and folders go missing.
+// No set of rules with a slip loads and decides differently: either the gate refuses it, or
+// the slip changes nothing. The test makes 1,000 slips in files, and also removes files and
+// folders.
 func TestMutants(t *testing.T) {
 	want := 1000
 	if testing.Short() {

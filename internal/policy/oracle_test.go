@@ -8,7 +8,8 @@ import (
 	"github.com/argus-evidence/argus/internal/people"
 )
 
-// oracle says by hand, without Cedar, whether the rules of a folder allow a request.
+// oracle is a handwritten check, without Cedar, whether the rules of a folder allow a
+// request.
 func oracle(folder string, r Request) bool {
 	is := func(roles ...people.Role) bool {
 		return slices.ContainsFunc(roles, func(role people.Role) bool { return slices.Contains(r.Roles, role) })
@@ -78,7 +79,7 @@ func oracle(folder string, r Request) bool {
 	return false
 }
 
-// 100,000 random requests, decided by the rules and by hand.
+// 100,000 random requests get the same decision from the rules and from the oracle.
 func TestOracle(t *testing.T) {
 	each := 25_000
 	if testing.Short() {

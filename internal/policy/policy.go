@@ -2,8 +2,8 @@
 //
 // The rules of the folder generic are part of Argus. A jurisdiction is a folder of rules
 // that forbid more; none can allow what the generic rules refuse. Rules know people only by
-// their roles. They know no orders: whether an authority covers the data is decided before,
-// and is a fact of the request.
+// their roles. They do not know orders: whether an authority covers the data has been
+// decided before, and is stated in the request.
 //
 // Cedar fails open: it skips a rule that it cannot evaluate, even one that forbids. So
 // [Load] refuses a whole folder for any fault, and [Set.Decide] refuses a request for any
@@ -23,7 +23,8 @@ import (
 	"github.com/argus-evidence/argus/internal/people"
 )
 
-// Request is an act that somebody asks to do. Its zero values are those that allow least.
+// Request is an act that somebody asks to do. Its zero values are the ones that allow
+// least.
 type Request struct {
 	Actor  string
 	Roles  []people.Role
@@ -31,21 +32,25 @@ type Request struct {
 	// Class is the strictest protection of the messages that the act reaches. Default
 	// unknown, which refuses acts on messages.
 	Class Class
-	// Disclosed: all of the messages were disclosed to the defence. Received: all of them
-	// are in a package that the actor's own body received.
+	// Disclosed means that all of the messages were disclosed to the defence. Received
+	// means that all of them are in a package that the actor's own body received.
 	Disclosed, Received bool
-	// NoJudge: the law wants no judge's decision for this authority.
+	// NoJudge means that the law requires no judge's decision for this authority.
 	NoJudge bool
-	// NotDefence: the entries of the ledger are not of the defence's searches.
+	// NotDefence means that the entries of the ledger do not come from the defence's
+	// searches.
 	NotDefence bool
-	// Recognised: the actor is known by the user of the system, or by a link.
+	// Recognised means that the actor was recognised by the user of the system, or by a
+	// link.
 	Recognised bool
-	// Covered: an authority in force names the actor, allows the act and covers the data.
+	// Covered means that an authority in force names the actor, allows the act and covers
+	// the data.
 	Covered bool
-	// Purpose: a purpose is stated.
+	// Purpose means that a purpose is stated.
 	Purpose bool
-	// Second: another person, recognised too, takes part. Emergency: a threat to life is
-	// stated. Permitted: the owner of the data permits this use.
+	// Second means that another recognised person takes part. Emergency means that a
+	// threat to life is stated. Permitted means that the owner of the data permits this
+	// use.
 	Second, Emergency, Permitted bool
 	// Kind is the kind of the authority, as in authority.Kinds. Default none.
 	Kind string
@@ -59,7 +64,7 @@ type Class string
 // The classes.
 const (
 	Ordinary  Class = "ordinary"  // nothing protected was recognised
-	Suspected Class = "suspected" // recognised, and not decided
+	Suspected Class = "suspected" // recognised, but not decided yet
 	Confirmed Class = "confirmed" // by the judge
 	Rejected  Class = "rejected"  // by the judge
 	Lifted    Class = "lifted"    // protected, and lifted by the judge's order
@@ -68,10 +73,12 @@ const (
 // Decision is the answer to a request.
 type Decision struct {
 	Allowed bool
-	// Rules are the ids of the rules that decided, in order; none if no rule allows the act.
-	// They are for the ledger: an asker who learns them learns about the data.
+	// Rules are the ids of the rules that decided, in order. There are none if no rule
+	// allows the act. They are meant for the ledger: an asker who learns them learns about
+	// the data.
 	Rules []string
-	// Incident is a sentence if the request could not be decided properly; it is refused then.
+	// Incident is a sentence if the request could not be decided properly, in which case it is
+	// refused. Otherwise it is empty.
 	Incident string
 }
 
@@ -84,7 +91,7 @@ func (d Decision) Err() error {
 	return fmt.Errorf("%w: your roles do not allow it", argus.ErrRefused)
 }
 
-// Set is a set of rules that passed the gate. It never changes, and is safe for concurrent use.
+// Set is a set of rules that passed the gate. It never changes and is safe for concurrent use.
 type Set struct {
 	name    string
 	version argus.Hash
@@ -95,10 +102,10 @@ type Set struct {
 // Version returns a hash over the schema and all files of the rules and their cases.
 func (s *Set) Version() argus.Hash { return s.version }
 
-// Rules returns the rules, the generic ones first, each folder by id.
+// Rules returns the rules, the generic ones first, and each folder's sorted by id.
 func (s *Set) Rules() []Rule { return slices.Clone(s.rules) }
 
-// Decide answers a request. It takes some 20 µs.
+// Decide answers a request. It takes about 20 µs.
 func (s *Set) Decide(r Request) Decision { return decide(s.cedar, r) }
 
 func decide(rules *cedar.PolicySet, r Request) Decision {
@@ -118,10 +125,10 @@ func decide(rules *cedar.PolicySet, r Request) Decision {
 	return d
 }
 
-// pair is the entities of a request: the person and the resource.
+// pair holds the two entities of a request: the person and the resource.
 type pair [2]types.Entity
 
-// Get returns one of the two, or an act with its groups.
+// Get returns one of the two entities, or an act with its groups.
 func (p *pair) Get(uid types.EntityUID) (types.Entity, bool) {
 	for i := range p {
 		if p[i].UID == uid {
@@ -134,8 +141,8 @@ func (p *pair) Get(uid types.EntityUID) (types.Entity, bool) {
 
 var errUnknown = errors.New("is in no list of the schema")
 
-// build makes the request as Cedar takes it. Every attribute that the schema has is there, in
-// its type; a word that is in no list is an error.
+// build makes the request in Cedar's form. It sets every attribute in the schema, with the
+// right type. A word that is in no list is an error.
 func (r *Request) build() (types.Request, *pair, error) {
 	none := types.Request{}
 	resource, known := words.resource[r.Action]
@@ -208,7 +215,7 @@ func Actions() []string {
 func (d Decision) String() string {
 	switch {
 	case d.Incident != "":
-		return "refused, an incident: " + d.Incident
+		return "refused because of an incident: " + d.Incident
 	case d.Allowed:
 		return "allowed by " + strings.Join(d.Rules, ", ")
 	case len(d.Rules) > 0:

@@ -64,7 +64,7 @@ func TestBuiltIn(t *testing.T) {
 	}
 }
 
-// The lists of the schema are those of the packages that they come from.
+// The lists of the schema equal those of the packages that they come from.
 func TestLists(t *testing.T) {
 	want := map[string][]string{"Kind": append([]string{"none"}, authority.Kinds...), "Handling": authority.Handling}
 	for _, r := range people.Roles {
@@ -123,8 +123,8 @@ func TestGate(t *testing.T) {
 		"no sentence":               {strings.Replace(good, "Nobody.", "", 1), cases, "@says"},
 		"no source":                 {strings.Replace(good, "L1", " ", 1), cases, "@cites"},
 		"another id":                {strings.Replace(good, `@id("r")`, `@id("s")`, 1), cases, `its @id is "s"`},
-		"no cases":                  {good, "", "it needs cases of both answers"},
-		"cases of one answer":       {good, "refuse partner verify\n", "it needs cases of both answers"},
+		"no cases":                  {good, "", "it needs cases with both answers"},
+		"cases of one answer":       {good, "refuse partner verify\n", "it needs cases with both answers"},
 		"case that fails":           {good, cases + "allow partner verify\n", `r.cases:4: "allow partner verify" is refused by r`},
 		"case of the generic rules": {strings.Replace(good, "partner", "custodian", 1), "allow judge verify\nrefuse custodian verify\n", ""},
 		"dead":                      {strings.Replace(good, "principal in Role::\"partner\"", "context.covered && !context.covered", 1), "allow judge verify\nrefuse nobody verify\n", "no case of the rule needs it"},
@@ -133,7 +133,7 @@ func TestGate(t *testing.T) {
 		"case of no act":            {good, "refuse partner verfy\n", `"verfy"`},
 		"case of no circumstance":   {good, "refuse partner verify coverd\n", `"coverd"`},
 		"case of no code":           {good, "refuse partner verify H9\n", `"H9"`},
-		"nested":                    {rule("forbid (principal, action, resource) when { " + strings.Repeat("(", 1000) + "context.covered" + strings.Repeat(")", 1000) + " };"), cases, "r.cedar:4: the rule has more than 16 brackets"},
+		"nested":                    {rule("forbid (principal, action, resource) when { " + strings.Repeat("(", 1000) + "context.covered" + strings.Repeat(")", 1000) + " };"), cases, "r.cedar:4: the rule has more than 16 nested brackets"},
 		"negated":                   {rule("forbid (principal, action, resource) when { " + strings.Repeat("!", 5000) + "context.covered };"), cases, "too long"},
 		"long":                      {good + "//" + strings.Repeat("x", maxBytes), cases, "longer than"},
 		"no text":                   {good + "// \xff", cases, "not text"},
@@ -216,7 +216,7 @@ func TestIncidents(t *testing.T) {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
-	// A set that did not pass the gate, with a rule that Cedar cannot evaluate and would skip.
+	// This set did not pass the gate. It has a rule that Cedar cannot evaluate and would skip.
 	broken := fstest.MapFS{
 		"open.cedar": {Data: []byte("@id(\"open\")\npermit (principal, action, resource);")},
 		"shut.cedar": {Data: []byte("@id(\"shut\")\nforbid (principal, action, resource) when { context.coverd };")},
@@ -231,7 +231,7 @@ func TestIncidents(t *testing.T) {
 	}
 }
 
-// Every refusal reads the same.
+// Every refusal has the same text.
 func TestRefusalsLookTheSame(t *testing.T) {
 	s := load(t, "nl")
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -246,7 +246,7 @@ func TestRefusalsLookTheSame(t *testing.T) {
 	}
 }
 
-// random invents a request.
+// random returns a random request.
 func random(rng *rand.Rand) Request {
 	one := func() bool { return rng.IntN(2) == 0 }
 	likely := func() bool { return rng.IntN(8) > 0 }
@@ -269,7 +269,7 @@ func random(rng *rand.Rand) Request {
 	return r
 }
 
-// Every request that can be built has all attributes in the types of the schema.
+// Every request that can be built has all attributes, with the types of the schema.
 func TestRequestsAreTyped(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 5000 {

@@ -19,27 +19,28 @@ type Verdict string
 
 // The verdicts.
 const (
-	// ConfirmedKeep: it is protected and stays sealed.
+	// ConfirmedKeep means that the message is protected and stays sealed.
 	ConfirmedKeep Verdict = "confirmed, keep"
-	// ConfirmedDestroy: it is protected and is destroyed.
+	// ConfirmedDestroy means that the message is protected and is to be destroyed.
 	ConfirmedDestroy Verdict = "confirmed, destroy"
-	// RejectedRelease: it is not protected and is released.
+	// RejectedRelease means that the message is not protected and is to be released.
 	RejectedRelease Verdict = "rejected, release"
 )
 
 var verdicts = []Verdict{ConfirmedKeep, ConfirmedDestroy, RejectedRelease}
 
-// A Standing is the state of a message. Only Released messages may be read by others
-// than the judge.
+// A Standing is the state of a message. Only Released messages may be read by anybody
+// other than the judge.
 type Standing string
 
 // The standings.
 const (
 	Suspected Standing = "suspected"
 	Confirmed Standing = "confirmed"
-	// Conflicting: judges decided differently. It stays sealed.
+	// Conflicting means that judges decided differently. The message stays sealed.
 	Conflicting Standing = "conflicting"
-	// ToDestroy and ToRelease are decided and not carried out; it stays sealed.
+	// ToDestroy and ToRelease mean that the verdict has not been carried out yet. The
+	// message stays sealed.
 	ToDestroy Standing = "to destroy"
 	ToRelease Standing = "to release"
 	// Destroyed is final.
@@ -47,30 +48,30 @@ const (
 	Released  Standing = "released"
 )
 
-// Sealed reports whether nobody but the judge may read a message of this standing.
+// Sealed reports whether only the judge may read a message with this standing.
 func (s Standing) Sealed() bool { return s != Released }
 
 // A Decision is one entry of the log.
 type Decision struct {
-	// Number counts entries from 1; Append sets it, and Previous.
+	// Number counts entries from 1. Append sets Number and Previous.
 	Number uint64 `json:"number"`
 	// Items are the keyed ids of the sealed messages.
 	Items []argus.ID `json:"items"`
-	// Judge is who decides. An entry that says that something was carried out names who
-	// did it.
+	// Judge is the person who decides. If CarriedOut is set, it is the person who carried
+	// out the verdict.
 	Judge   string  `json:"judge"`
 	Verdict Verdict `json:"verdict"`
-	// CarriedOut means that the verdict, which the judges gave before, is carried out now.
+	// CarriedOut means that this entry carries out a verdict that the judges gave earlier.
 	CarriedOut bool   `json:"carried_out,omitempty"`
 	Reason     string `json:"reason"`
-	// Settles are the numbers of decisions of other judges that this one overrules.
+	// Settles holds the numbers of other judges' decisions that this one overrules.
 	Settles []uint64  `json:"settles,omitempty"`
 	Time    time.Time `json:"time"`
-	// Previous is the SHA-256 of the line before, zero for the first.
+	// Previous is the SHA-256 of the previous line, and zero for the first line.
 	Previous argus.Hash `json:"previous"`
 }
 
-// Limits of one decision.
+// The limits of one decision.
 const (
 	maxItems   = 1 << 16
 	maxSettles = 64
@@ -78,26 +79,26 @@ const (
 	maxLogLine = 4 << 20
 )
 
-// A Log is the decisions of all judges, in order. It only grows. Its head belongs in the
-// ledger: a log that was cut off at the end is whole in itself.
+// A Log holds the decisions of all judges, in order. It only grows. Its head belongs in
+// the ledger, since nothing in a log shows that its end was cut off.
 type Log struct {
 	list []Decision
 	text []byte
 	head argus.Hash
-	// byItem has the entries about each item, in order.
+	// byItem maps each item to its entries, in order.
 	byItem map[argus.ID][]int
 }
 
 // NewLog returns an empty log.
 func NewLog() *Log { return &Log{byItem: map[argus.ID][]int{}} }
 
-// Text is the log as a file of JSON lines.
+// Text returns the log as a file of JSON lines.
 func (l *Log) Text() []byte { return slices.Clone(l.text) }
 
-// Head is the number of entries and the SHA-256 of the last line.
+// Head returns the number of entries and the SHA-256 of the last line.
 func (l *Log) Head() (entries uint64, last argus.Hash) { return uint64(len(l.list)), l.head }
 
-// Decisions are the entries about an item.
+// Decisions returns the entries about an item.
 func (l *Log) Decisions(item argus.ID) (list []Decision) {
 	for _, i := range l.byItem[item] {
 		list = append(list, l.list[i])
@@ -105,7 +106,7 @@ func (l *Log) Decisions(item argus.ID) (list []Decision) {
 	return list
 }
 
-// Append adds a decision, or refuses it with the reason.
+// Append adds a decision, or returns an error with the reason for refusing it.
 func (l *Log) Append(d Decision) (Decision, error) {
 	d.Number, d.Previous, d.Time = uint64(len(l.list)+1), l.head, d.Time.UTC().Truncate(time.Second)
 	if err := l.check(&d); err != nil {
@@ -116,7 +117,7 @@ func (l *Log) Append(d Decision) (Decision, error) {
 		return d, fmt.Errorf("decision %d: %w", d.Number, err)
 	}
 	if len(line) > maxLogLine {
-		return d, fmt.Errorf("decision %d takes %d bytes, at most %d are supported", d.Number, len(line), maxLogLine)
+		return d, fmt.Errorf("decision %d takes %d bytes, but at most %d are supported", d.Number, len(line), maxLogLine)
 	}
 	for _, item := range d.Items {
 		l.byItem[item] = append(l.byItem[item], len(l.list))
@@ -136,13 +137,13 @@ func (l *Log) check(d *Decision) error {
 	case len(d.Reason) > maxReason || !utf8.ValidString(d.Reason) || !utf8.ValidString(d.Judge):
 		return fmt.Errorf("the reason has more than %d bytes, or is not UTF-8", maxReason)
 	case len(d.Settles) > maxSettles:
-		return fmt.Errorf("it settles %d decisions, at most %d are supported", len(d.Settles), maxSettles)
+		return fmt.Errorf("it settles %d decisions, but at most %d are supported", len(d.Settles), maxSettles)
 	case len(d.Items) == 0 || len(d.Items) > maxItems:
 		return fmt.Errorf("it names %d messages, want 1 to %d", len(d.Items), maxItems)
 	case d.Time.IsZero() || d.Time.Year() > 9999:
 		return errors.New("it has no time")
 	case len(l.list) > 0 && d.Time.Before(l.list[len(l.list)-1].Time):
-		return errors.New("it is earlier than the decision before it; correct the clock")
+		return errors.New("it is earlier than the previous decision; correct the clock")
 	case d.CarriedOut && len(d.Settles) > 0:
 		return errors.New("an entry that carries out a verdict settles nothing")
 	}
@@ -154,9 +155,9 @@ func (l *Log) check(d *Decision) error {
 		items[item] = true
 		switch now := l.Standing(item); {
 		case now == Destroyed:
-			return fmt.Errorf("message %s is destroyed", item)
+			return fmt.Errorf("message %s has been destroyed", item)
 		case d.CarriedOut && (d.Verdict != ConfirmedDestroy || now != ToDestroy) && (d.Verdict != RejectedRelease || now != ToRelease):
-			return fmt.Errorf("message %s is %s; only an agreed destruction or release is carried out", item, now)
+			return fmt.Errorf("message %s is %s; only an agreed destruction or release can be carried out", item, now)
 		}
 	}
 	for _, n := range d.Settles {
@@ -164,14 +165,14 @@ func (l *Log) check(d *Decision) error {
 			return fmt.Errorf("it settles decision %d, which does not exist", n)
 		}
 		if other := &l.list[n-1]; other.Judge == d.Judge || other.CarriedOut || !slices.ContainsFunc(other.Items, func(item argus.ID) bool { return items[item] }) {
-			return fmt.Errorf("it cannot settle decision %d: only another judge's about the same messages", n)
+			return fmt.Errorf("it cannot settle decision %d: it can only settle another judge's decision about the same messages", n)
 		}
 	}
 	return nil
 }
 
 // Standing returns the state of a message. The last decision of each judge counts unless a
-// later one settles it; if those that count differ, the state is Conflicting.
+// later decision settles it. If the decisions that count differ, the state is Conflicting.
 func (l *Log) Standing(item argus.ID) Standing {
 	position := map[string]*Decision{}
 	settled := map[uint64]bool{}
@@ -213,8 +214,8 @@ func (l *Log) Standing(item argus.ID) Standing {
 	return Suspected
 }
 
-// ParseLog reads a log. Damage is an error that wraps argus.ErrDamaged: a missing
-// decision could release a message.
+// ParseLog reads a log. If the log is damaged, the error wraps argus.ErrDamaged, since a
+// missing decision could release a message.
 func ParseLog(text []byte) (*Log, error) {
 	l := NewLog()
 	fail := func(err error) error {
@@ -229,7 +230,7 @@ func ParseLog(text []byte) (*Log, error) {
 		dec := json.NewDecoder(bytes.NewReader(bare))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&d); err != nil {
-			return nil, fail(errors.New("it is no decision"))
+			return nil, fail(errors.New("it is not a decision"))
 		}
 		number, previous := d.Number, d.Previous
 		if _, err := l.Append(d); err != nil {
@@ -237,7 +238,7 @@ func ParseLog(text []byte) (*Log, error) {
 		}
 		last := l.list[len(l.list)-1]
 		if last.Number != number || last.Previous != previous || !bytes.HasSuffix(l.text, line) {
-			return nil, fail(errors.New("it does not follow the line before"))
+			return nil, fail(errors.New("it does not follow the previous line"))
 		}
 	}
 	return l, nil

@@ -32,7 +32,7 @@ func settling(d Decision, numbers ...uint64) Decision {
 	return d
 }
 
-// TestStandings goes through the lives of a message.
+// TestStandings goes through the possible histories of a message.
 func TestStandings(t *testing.T) {
 	for name, one := range map[string]struct {
 		entries []Decision
@@ -72,7 +72,7 @@ func TestStandings(t *testing.T) {
 	}
 }
 
-// TestDecisionsRefused gives decisions that mean nothing, or would lose something.
+// TestDecisionsRefused appends decisions that make no sense or would lose something.
 func TestDecisionsRefused(t *testing.T) {
 	l := NewLog()
 	for _, d := range []Decision{decide("X", RejectedRelease, itemA), decide("Y", ConfirmedKeep, itemA), decide("X", ConfirmedDestroy, itemB), carriedOut(ConfirmedDestroy, itemB)} {
@@ -87,21 +87,21 @@ func TestDecisionsRefused(t *testing.T) {
 	}
 	text := l.Text()
 	for want, d := range map[string]Decision{
-		"verdict is unknown":     decide("X", "forget", itemA),
-		"a judge and a reason":   change(func(d *Decision) { d.Reason = "  " }),
-		"a judge and a":          change(func(d *Decision) { d.Judge = "" }),
-		"names 0 messages":       change(func(d *Decision) { d.Items = nil }),
-		"twice":                  change(func(d *Decision) { d.Items = []argus.ID{itemA, itemA} }),
-		"no time":                change(func(d *Decision) { d.Time = time.Time{} }),
-		"earlier than":           change(func(d *Decision) { d.Time = d.Time.Add(-time.Hour) }),
-		"more than":              change(func(d *Decision) { d.Reason = strings.Repeat("x", maxReason+1) }),
-		"not UTF-8":              change(func(d *Decision) { d.Reason = "\xff" }),
-		"is destroyed":           decide("X", RejectedRelease, itemB),
-		"is conflicting":         carriedOut(RejectedRelease, itemA),
-		"does not exist":         settling(decide("Z", ConfirmedKeep, itemA), 9),
-		"only another judge's":   settling(decide("X", ConfirmedKeep, itemA), 1),
-		"cannot settle decision": settling(decide("Z", ConfirmedKeep, itemA), 3),
-		"settles nothing":        settling(carriedOut(RejectedRelease, itemA), 1),
+		"verdict is unknown":       decide("X", "forget", itemA),
+		"a judge and a reason":     change(func(d *Decision) { d.Reason = "  " }),
+		"a judge and a":            change(func(d *Decision) { d.Judge = "" }),
+		"names 0 messages":         change(func(d *Decision) { d.Items = nil }),
+		"twice":                    change(func(d *Decision) { d.Items = []argus.ID{itemA, itemA} }),
+		"no time":                  change(func(d *Decision) { d.Time = time.Time{} }),
+		"earlier than":             change(func(d *Decision) { d.Time = d.Time.Add(-time.Hour) }),
+		"more than":                change(func(d *Decision) { d.Reason = strings.Repeat("x", maxReason+1) }),
+		"not UTF-8":                change(func(d *Decision) { d.Reason = "\xff" }),
+		"has been destroyed":       decide("X", RejectedRelease, itemB),
+		"is conflicting":           carriedOut(RejectedRelease, itemA),
+		"does not exist":           settling(decide("Z", ConfirmedKeep, itemA), 9),
+		"another judge's decision": settling(decide("X", ConfirmedKeep, itemA), 1),
+		"cannot settle decision":   settling(decide("Z", ConfirmedKeep, itemA), 3),
+		"settles nothing":          settling(carriedOut(RejectedRelease, itemA), 1),
 	} {
 		if _, err := l.Append(d); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", d, err, want)
@@ -112,7 +112,8 @@ func TestDecisionsRefused(t *testing.T) {
 	}
 }
 
-// TestLogFile finds each change of a log but a cut between lines, which the head shows.
+// TestLogFile checks that each change of a log is found, except a cut between lines,
+// which only the head shows.
 func TestLogFile(t *testing.T) {
 	l := NewLog()
 	for _, d := range []Decision{decide("X", RejectedRelease, itemA), decide("Y", ConfirmedKeep, itemA, itemB), settling(decide("Z", ConfirmedKeep, itemA), 1)} {
@@ -148,8 +149,8 @@ func TestLogFile(t *testing.T) {
 	}
 }
 
-// TestReleasedOnlyIfAllAgree: no sequence of decisions releases a message against the last
-// word of a judge that nobody settled.
+// TestReleasedOnlyIfAllAgree checks that no sequence of decisions releases a message
+// against a judge's last decision, unless another judge settled it.
 func TestReleasedOnlyIfAllAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := NewLog()

@@ -20,10 +20,10 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A Profession is one whose communication is protected.
+// A Profession is a profession whose communication is protected.
 type Profession uint8
 
-// The professions. Policy says which of them a jurisdiction protects.
+// The professions. Policy determines which of them a jurisdiction protects.
 const (
 	Unstated Profession = iota
 	Lawyer
@@ -42,10 +42,10 @@ func (p Profession) String() string {
 	return fmt.Sprintf("profession %d", uint8(p))
 }
 
-// MarshalText writes the profession's word.
+// MarshalText returns the word for the profession.
 func (p Profession) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText reads a profession's word.
+// UnmarshalText parses the word for a profession.
 func (p *Profession) UnmarshalText(text []byte) error {
 	i := slices.Index(professionWords[:], string(text))
 	if i < 0 {
@@ -55,7 +55,7 @@ func (p *Profession) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// An Entry is a protected person, or a firm.
+// An Entry is a protected person or firm.
 type Entry struct {
 	Name        string       `json:"name,omitempty"`
 	Profession  Profession   `json:"profession"`
@@ -76,7 +76,7 @@ type Directory struct {
 	salt string
 }
 
-// NewDirectory makes a directory of entries.
+// NewDirectory returns a directory with the given entries.
 func NewDirectory(entries []Entry) *Directory {
 	var salt [16]byte
 	if _, err := rand.Read(salt[:]); err != nil {
@@ -85,10 +85,10 @@ func NewDirectory(entries []Entry) *Directory {
 	return &Directory{Entries: entries, salt: hex.EncodeToString(salt[:])}
 }
 
-// Limits of a directory.
+// The limits of a directory.
 const (
 	MaxEntries     = 1_000_000
-	MaxIdentifiers = 256 // of one entry
+	MaxIdentifiers = 256 // per entry
 	maxDirectory   = 1 << 30
 	maxEntryLine   = 256 << 10
 )
@@ -100,10 +100,10 @@ type directoryHead struct {
 	Entries int    `json:"entries"`
 }
 
-// write writes the canonical form: JSON lines, the head first.
+// write writes the canonical form of the directory: JSON lines, with the head first.
 func (d *Directory) write(w io.Writer) error {
 	if len(d.Entries) > MaxEntries {
-		return fmt.Errorf("the directory has %d entries, at most %d are supported", len(d.Entries), MaxEntries)
+		return fmt.Errorf("the directory has %d entries, but at most %d are supported", len(d.Entries), MaxEntries)
 	}
 	out := bufio.NewWriter(w)
 	line := func(v any) error {
@@ -112,7 +112,7 @@ func (d *Directory) write(w io.Writer) error {
 			return err
 		}
 		if len(text) > maxEntryLine {
-			return fmt.Errorf("an entry takes %d bytes, at most %d are supported", len(text), maxEntryLine)
+			return fmt.Errorf("an entry takes %d bytes, but at most %d are supported", len(text), maxEntryLine)
 		}
 		_, _ = out.Write(text)
 		return out.WriteByte('\n')
@@ -131,7 +131,7 @@ func (d *Directory) write(w io.Writer) error {
 	return out.Flush()
 }
 
-// check returns an error for an entry that cannot be matched as it says.
+// check returns an error if an entry cannot be matched as it is.
 func (e *Entry) check() error {
 	if n := len(e.Identifiers); n == 0 || n > MaxIdentifiers {
 		return fmt.Errorf("it has %d identifiers, want 1 to %d", n, MaxIdentifiers)
@@ -148,7 +148,7 @@ func (e *Entry) check() error {
 	return err
 }
 
-// days are the first and the last day as days since 1970.
+// days returns the first and the last day, counted in days since 1970.
 func (e *Entry) days() (from, until int32, err error) {
 	from, until = firstDay, lastDay
 	if e.From != "" {
@@ -188,8 +188,8 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// Version identifies the content of the directory. Seals state it. It confirms no guess at
-// the content, which has a random part.
+// Version identifies the content of the directory. Seals state it. It does not help to
+// confirm a guess about the content, since the content has a random part.
 func (d *Directory) Version() (argus.Hash, error) {
 	sum := sha256.New()
 	if err := d.write(sum); err != nil {
@@ -198,7 +198,7 @@ func (d *Directory) Version() (argus.Hash, error) {
 	return argus.Hash(sum.Sum(nil)), nil
 }
 
-// Seal encrypts the directory to the judge and a second recipient.
+// Seal encrypts the directory to the judge and to a second recipient.
 func (d *Directory) Seal(to *Recipients) ([]byte, error) {
 	var out bytes.Buffer
 	w, err := to.encrypt(&out)
@@ -214,7 +214,8 @@ func (d *Directory) Seal(to *Recipients) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// OpenDirectory decrypts a sealed directory. Damage is an error, never a shorter directory.
+// OpenDirectory decrypts a sealed directory. If it is damaged, OpenDirectory returns an
+// error, never a shorter directory.
 func OpenDirectory(sealed []byte, identities ...age.Identity) (*Directory, error) {
 	r, err := decrypt(sealed, identities)
 	if err != nil {
@@ -237,7 +238,7 @@ func parseDirectory(r io.Reader) (*Directory, error) {
 		dec := json.NewDecoder(bytes.NewReader(in.Bytes()))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(v); err != nil {
-			return errors.New("a line is not an entry") // without the line, which is protected
+			return errors.New("a line is not an entry") // the error omits the line, which is protected
 		}
 		return nil
 	}
@@ -249,7 +250,7 @@ func parseDirectory(r io.Reader) (*Directory, error) {
 		return nil, fmt.Errorf("it has version %d: %w", head.Version, argus.ErrNewer)
 	}
 	if head.Version != 1 || len(head.Salt) != 32 || head.Entries < 0 || head.Entries > MaxEntries {
-		return nil, errors.New("its first line is not that of a directory")
+		return nil, errors.New("its first line is not the head of a directory")
 	}
 	d := &Directory{salt: head.Salt, Entries: make([]Entry, 0, min(head.Entries, 1<<12))}
 	for range head.Entries {
@@ -268,10 +269,10 @@ func parseDirectory(r io.Reader) (*Directory, error) {
 	return d, nil
 }
 
-// ReadOptions are the facts that a register does not state itself.
+// ReadOptions hold the facts that a register does not state itself.
 type ReadOptions struct {
-	// Profession is that of entries that state none. Default Unstated, and each such entry
-	// is a problem.
+	// Profession is the profession of entries that state none. By default it is Unstated,
+	// and each such entry is reported as a problem.
 	Profession Profession
 	// Jurisdiction is the country (ISO 3166) of entries that state none; telephone numbers
 	// in national form are read as numbers of that country. Default none.
@@ -282,11 +283,11 @@ type ReadOptions struct {
 
 // A Problem is a part of a register that was not understood.
 type Problem struct {
-	// Row counts rows or objects from 1, a header included.
+	// Row is the number of the row or object, counted from 1 and including the header.
 	Row uint64
 	// Reason is a sentence. It does not quote the register, which is protected.
 	Reason string
-	// Lost means that the whole row was left out; otherwise only a part of it.
+	// Lost means that the whole row was left out, and not only a part of it.
 	Lost bool
 }
 
@@ -306,10 +307,10 @@ func (r *ReadReport) Lost() (n uint64) {
 	return n
 }
 
-// rawEntry is a row of a register: the cells of each known column.
+// rawEntry holds the cells of a register's row, by known column.
 type rawEntry struct {
 	fields map[field][]string
-	// accounts are by service.
+	// accounts is keyed by service.
 	accounts []Identifier
 }
 
@@ -332,7 +333,7 @@ const (
 	sourceField
 )
 
-// entry makes an entry, and notes the parts that it cannot understand.
+// entry makes an entry, and reports the parts that it cannot understand.
 func (raw *rawEntry) entry(o ReadOptions, problem func(reason string)) (e Entry, ok bool) {
 	one := func(f field) string { return strings.Join(raw.fields[f], " ") }
 	e = Entry{Name: one(nameField), Profession: o.Profession, Source: o.Source, Jurisdiction: strings.ToUpper(o.Jurisdiction)}
@@ -346,14 +347,14 @@ func (raw *rawEntry) entry(o ReadOptions, problem func(reason string)) (e Entry,
 		if code, ok := countryCode(s); ok {
 			e.Jurisdiction = code
 		} else {
-			problem("the country is not a code of two letters")
+			problem("the country is not a two-letter code")
 		}
 	}
 	if s := one(professionField); s != "" {
 		p, known := professionOf(s)
 		if !known {
 			problem("the profession is unknown")
-			p = Unstated // kept: a person too many is the smaller fault
+			p = Unstated // kept, because protecting one person too many is the smaller mistake
 		}
 		e.Profession = p
 	} else if e.Profession == Unstated {
@@ -363,7 +364,7 @@ func (raw *rawEntry) entry(o ReadOptions, problem func(reason string)) (e Entry,
 	raw.identify(&e, problem)
 	switch {
 	case len(e.Identifiers) == 0:
-		problem("no account, telephone number, address or domain was understood, so nobody can be recognised by the entry")
+		problem("no account, telephone number, address or domain was understood, so the entry cannot be used to recognise anybody")
 		return e, false
 	case len(e.Identifiers) > MaxIdentifiers:
 		problem(fmt.Sprintf("the entry has more than %d identifiers", MaxIdentifiers))
@@ -372,7 +373,8 @@ func (raw *rawEntry) entry(o ReadOptions, problem func(reason string)) (e Entry,
 	return e, true
 }
 
-// period reads the days. One that is not understood is no limit, which protects more.
+// period reads the first and the last day. A day that is not understood sets no limit,
+// which protects more.
 func (raw *rawEntry) period(e *Entry, problem func(string)) {
 	for _, of := range []struct {
 		field field
@@ -385,13 +387,13 @@ func (raw *rawEntry) period(e *Entry, problem func(string)) {
 		}
 		day, ok := readDay(written, of.last)
 		if !ok {
-			problem("a day is not understood; the entry has no limit there")
+			problem("a day is not understood, so the entry has no limit on that side")
 			continue
 		}
 		*of.to = day
 	}
 	if _, _, err := e.days(); err != nil {
-		problem("the protection ends before it begins; the entry has no limits")
+		problem("the protection ends before it begins, so the entry has no limits")
 		e.From, e.Until = "", ""
 	}
 }
@@ -409,7 +411,7 @@ func (raw *rawEntry) identify(e *Entry, problem func(string)) {
 	for _, s := range raw.values(phoneField) {
 		parts := []string{s}
 		if _, ok := phoneForm(s, countries); !ok {
-			parts = strings.Split(s, " / ") // two numbers; 030 / 123456 is one
+			parts = strings.Split(s, " / ") // these are two numbers, but 030 / 123456 is one
 		}
 		for _, part := range parts {
 			if phone, ok := phoneForm(part, countries); ok {
@@ -428,9 +430,9 @@ func (raw *rawEntry) identify(e *Entry, problem func(string)) {
 	}
 	for _, s := range raw.values(domainField) {
 		if domain, ok := domainForm(s); !ok {
-			problem("a domain is not understood, or anybody can register below it")
+			problem("a domain is not understood, or anybody can register a name below it")
 		} else if isProvider(domain) {
-			problem("a domain belongs to a provider whose addresses anybody can have")
+			problem("a domain belongs to a provider that gives addresses to anybody")
 		} else {
 			add(Identifier{kindDomain, "", domain})
 		}
@@ -445,14 +447,14 @@ func (raw *rawEntry) identify(e *Entry, problem func(string)) {
 			continue
 		}
 		add(x)
-		// A number or an address that a service uses as an account.
+		// The account is a number or an address that a service uses as an account.
 		if phone, ok := phoneForm(x.Value, countries); ok {
 			add(Identifier{kindPhone, "", phone})
 		}
 	}
 }
 
-// values splits the cells of a column that may hold several values.
+// values splits cells that may hold several values.
 func (raw *rawEntry) values(f field) (list []string) {
 	for _, cell := range raw.fields[f] {
 		for part := range strings.FieldsFuncSeq(cell, func(r rune) bool { return strings.ContainsRune(";,|\n", r) }) {
@@ -464,12 +466,12 @@ func (raw *rawEntry) values(f field) (list []string) {
 	return list
 }
 
-// readDay reads a day. Where day and month could be meant either way, last says whether
-// the later or the earlier of the two counts: the longer protection.
+// readDay reads a day. If day and month may be swapped, last selects the later of the two
+// possible days, and otherwise the earlier one: the choice that protects longer.
 func readDay(s string, last bool) (string, bool) {
 	s = strings.TrimSpace(s)
 	if i := strings.IndexAny(s, " T"); i > 0 {
-		s = s[:i] // a clock
+		s = s[:i] // drops the time of day
 	}
 	found := ""
 	for _, layout := range []string{"2006-1-2", "2006/1/2", "2006.1.2", "20060102", "2-1-2006", "2/1/2006", "2.1.2006", "1/2/2006", "1-2-2006"} {
@@ -499,13 +501,14 @@ func countryCode(s string) (string, bool) {
 }
 
 // ReadDirectory reads a register as its keeper delivers it: CSV, a workbook (.xlsx), JSON
-// or JSON lines, detected from the bytes. Rows that are not understood are in the report;
-// nothing is left out silently. It is an error if no column or key is known.
+// or JSON lines, detected from the bytes. Rows that are not understood are listed in the
+// report; nothing is left out silently. ReadDirectory returns an error if no column or
+// key is known.
 func ReadDirectory(ctx context.Context, data []byte, o ReadOptions) (*Directory, *ReadReport, error) {
 	if o.Jurisdiction != "" {
 		code, ok := countryCode(o.Jurisdiction)
 		if !ok {
-			return nil, nil, errors.New("read the register: want a country of two letters like NL")
+			return nil, nil, errors.New("read the register: want a two-letter country code like NL")
 		}
 		o.Jurisdiction = code
 	}
@@ -515,7 +518,7 @@ func ReadDirectory(ctx context.Context, data []byte, o ReadOptions) (*Directory,
 		report.Rows++
 		e, ok := raw.entry(o, func(reason string) { report.Problems = append(report.Problems, Problem{Row: row, Reason: reason}) })
 		if !ok {
-			report.Problems[len(report.Problems)-1].Lost = true // those before it are details
+			report.Problems[len(report.Problems)-1].Lost = true // the problems before it are details
 			return nil
 		}
 		if len(d.Entries) == MaxEntries {

@@ -17,7 +17,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// testRecipients makes keys of a judge and a second recipient.
+// testRecipients makes the keys of a judge and of a second recipient.
 func testRecipients(t testing.TB) (*Recipients, [2]age.Identity) {
 	t.Helper()
 	var ids [2]age.Identity
@@ -45,7 +45,8 @@ const registerNL = "\ufeffNaam;Beroep;Telefoon;E-mailadres;Website;Beëdigd;Gesc
 	"\"broken;advocaat;x\r\n" +
 	"Laatste, D.;tovenaar;0031201234567;;nl;;;\r\n"
 
-// TestReadDirectory reads a register as a bar delivers it, with the faults of one.
+// TestReadDirectory reads a register as a bar association delivers it, with the usual
+// mistakes.
 func TestReadDirectory(t *testing.T) {
 	d, report, err := ReadDirectory(t.Context(), []byte(registerNL), ReadOptions{Jurisdiction: "nl", Source: "register 1"})
 	if err != nil {
@@ -65,7 +66,7 @@ func TestReadDirectory(t *testing.T) {
 	if report.Rows != report.Entries+report.Lost() || report.Entries != 3 || report.Lost() != 2 {
 		t.Errorf("%d rows, %d entries, %d lost: %+v", report.Rows, report.Entries, report.Lost(), report.Problems)
 	}
-	for _, want := range []string{"a telephone number is not understood", "a provider whose addresses", "nobody can be recognised", "the row is broken", "the profession is unknown", "anybody can register below it"} {
+	for _, want := range []string{"a telephone number is not understood", "a provider that gives addresses", "cannot be used to recognise anybody", "the row is broken", "the profession is unknown", "anybody can register a name below it"} {
 		if !slices.ContainsFunc(report.Problems, func(p Problem) bool { return strings.Contains(p.Reason, want) }) {
 			t.Errorf("no problem says %q: %+v", want, report.Problems)
 		}
@@ -101,7 +102,7 @@ func TestReadDirectoryJSON(t *testing.T) {
 	}
 }
 
-// TestReadWorkbook reads the sheet of a workbook.
+// TestReadWorkbook reads a register from the sheet of a workbook.
 func TestReadWorkbook(t *testing.T) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -132,7 +133,8 @@ func TestReadWorkbook(t *testing.T) {
 	}
 }
 
-// TestSealedDirectory finds each change of a sealed directory, and its readers.
+// TestSealedDirectory checks that each change of a sealed directory is found, and who can
+// read it.
 func TestSealedDirectory(t *testing.T) {
 	to, ids := testRecipients(t)
 	d := NewDirectory([]Entry{{Name: "A", Profession: Doctor, Identifiers: []Identifier{{kindPhone, "", "+31206241111"}}}})
@@ -226,8 +228,8 @@ func TestParseRecipients(t *testing.T) {
 	}
 }
 
-// TestSet finds people by each identifier, in any spelling and on the right days, and
-// refuses each change of the file.
+// TestSet checks that people are found by each identifier, in any spelling and on the
+// right days, and that each change of the file is refused.
 func TestSet(t *testing.T) {
 	d, _, err := ReadDirectory(t.Context(), []byte(registerNL), ReadOptions{Jurisdiction: "NL"})
 	if err != nil {
@@ -270,7 +272,7 @@ func TestSet(t *testing.T) {
 		{"mail", "somebody@gmail.com", "2015-05-05", false},
 		{"mail", "b.moor@gmail.com", "2015-05-05", true},
 		{"mail", "b.moor@gmail.com", "2019-04-03", true},
-		{"mail", "b.moor@gmail.com", "2019-04-04", true}, // a zone away
+		{"mail", "b.moor@gmail.com", "2019-04-04", true}, // one day late, because of time zones
 		{"mail", "b.moor@gmail.com", "2019-04-06", false},
 		{"mail", "b.moor@gmail.com", "2010-12-31", true},
 		{"mail", "b.moor@gmail.com", "2010-12-29", false},
@@ -303,7 +305,7 @@ func TestSet(t *testing.T) {
 	if _, err := ParseSet(data, NewKey()); !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("another key: %v", err)
 	}
-	// Rows in the wrong order are damage, even under the key.
+	// Rows in the wrong order are damage, even if they were authenticated with the key.
 	body := bytes.Clone(data[:len(data)-32])
 	copy(body[setHead:], data[setHead+setRowSize:setHead+2*setRowSize])
 	if _, err := ParseSet(testKey.authenticate("set", body), testKey); !errors.Is(err, argus.ErrDamaged) {
@@ -315,7 +317,7 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// TestKeyIsHidden formats a key as an error or a log would.
+// TestKeyIsHidden formats a key in the ways that an error or a log would.
 func TestKeyIsHidden(t *testing.T) {
 	k := NewKey()
 	for _, s := range []string{fmt.Sprint(k), fmt.Sprintf("%v %+v %#v %s", k, k, k, k)} {
@@ -331,7 +333,7 @@ func TestKeyIsHidden(t *testing.T) {
 	}
 }
 
-// manyEntries invents a directory.
+// manyEntries returns n invented entries.
 func manyEntries(n int) (list []Entry) {
 	for i := range n {
 		list = append(list, Entry{Name: fmt.Sprintf("Person %d", i), Profession: Lawyer, Jurisdiction: "NL", Source: "a register", From: "2001-02-03", Identifiers: []Identifier{

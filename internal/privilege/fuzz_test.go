@@ -47,7 +47,7 @@ func FuzzParseDirectory(f *testing.F) {
 	})
 }
 
-// FuzzFiles gives the bodies of the set and of the state, as if they were authentic.
+// FuzzFiles parses bodies of sets and of states, as if they were authentic.
 func FuzzFiles(f *testing.F) {
 	d := NewDirectory(manyEntries(3))
 	set, err := NewSet(d, testKey)
@@ -116,7 +116,7 @@ func FuzzParseRules(f *testing.F) {
 	})
 }
 
-// FuzzRecognise gives hostile texts and names.
+// FuzzRecognise judges hostile texts and names.
 func FuzzRecognise(f *testing.F) {
 	f.Add("a", "b", "a|b", "> quoted\n-----Original Message-----\nx", "Adv. X")
 	f.Add("+31624681012", "x@y.example.com/z", "", "My lawyer says no.", "")

@@ -21,7 +21,7 @@ func testRules(t testing.TB) *Rules {
 	return r
 }
 
-// testRecogniser makes a recogniser with a directory of a lawyer for each identifier.
+// testRecogniser makes a recogniser whose directory has one lawyer for each identifier.
 func testRecogniser(t testing.TB, people ...Identifier) *Recogniser {
 	t.Helper()
 	var entries []Entry

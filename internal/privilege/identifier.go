@@ -10,34 +10,35 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 )
 
-// The kinds of identifiers.
+// The kinds of identifier.
 const (
 	kindAccount = "account" // on a service; "" for any service
 	kindPhone   = "phone"   // E.164: +32470123456
-	kindEmail   = "email"   // lower case; Jabber accounts, too
-	kindDomain  = "domain"  // of a firm: every address below it
+	kindEmail   = "email"   // in lower case; also used for Jabber accounts
+	kindDomain  = "domain"  // of a firm; it stands for every address below it
 )
 
 // An Identifier is one way to recognise a person, in its normal form.
 type Identifier struct {
 	Kind string `json:"kind"`
-	// Service is that of an account; "" means any service.
+	// Service is the service of an account; "" means any service.
 	Service string `json:"service,omitempty"`
 	Value   string `json:"value"`
 }
 
-// accountForm is the normal form of an account: without case, invisible marks and a
-// leading @.
+// accountForm returns the normal form of an account: case-folded, without invisible marks
+// and without a leading @.
 func accountForm(account string) string {
 	return strings.ToLower(strings.TrimPrefix(argus.CleanName(account), "@"))
 }
 
-// leastBare is how many digits a number in international form has that lacks its +. The
-// numbers with which services count their users are shorter.
+// leastBare is the minimum number of digits in an international number that lacks its +.
+// The numbers that services assign to their users are shorter.
 const leastBare = 11
 
-// phoneForm returns a telephone number in E.164, from any spelling: in international form,
-// or in the national form of one of some countries (ISO 3166) if it is valid there.
+// phoneForm returns a telephone number in E.164. It accepts any spelling in international
+// form, and in the national form of one of the given countries (ISO 3166) if the number is
+// valid there.
 func phoneForm(written string, countries []string) (string, bool) {
 	written = argus.CleanName(strings.TrimPrefix(argus.CleanName(written), "tel:"))
 	if len(written) > 64 {
@@ -52,7 +53,7 @@ func phoneForm(written string, countries []string) (string, bool) {
 		return normal, true
 	}
 	if strings.HasPrefix(written, "+") || strings.HasPrefix(written, "00") {
-		return "", false // international, and of no country's length
+		return "", false // it is international, but has no country's length
 	}
 	for _, country := range countries {
 		number, err := phonenumbers.Parse(written, country)
@@ -63,7 +64,7 @@ func phoneForm(written string, countries []string) (string, bool) {
 	return "", false
 }
 
-// emailForm returns an address of e-mail or Jabber, without a resource.
+// emailForm returns an e-mail or Jabber address, without a resource.
 func emailForm(written string) (string, bool) {
 	written = strings.TrimPrefix(argus.CleanName(written), "mailto:")
 	if i := strings.IndexByte(written, '/'); i > 0 && strings.IndexByte(written[:i], '@') > 0 {
@@ -74,7 +75,7 @@ func emailForm(written string) (string, bool) {
 }
 
 // domainForm returns the domain in a domain, an address or a link. It returns false for a
-// domain under which anybody may register.
+// domain below which anybody may register a name.
 func domainForm(written string) (string, bool) {
 	s := strings.ToLower(argus.CleanName(written))
 	if i := strings.Index(s, "://"); i >= 0 {
@@ -92,7 +93,7 @@ func domainForm(written string) (string, bool) {
 	return s, err == nil
 }
 
-// parents yields a domain and those above it, as long as they have a dot.
+// parents yields a domain and its parent domains, as long as they contain a dot.
 func parents(domain string, yield func(string) bool) {
 	for strings.Contains(domain, ".") {
 		if !yield(domain) {
@@ -102,7 +103,7 @@ func parents(domain string, yield func(string) bool) {
 	}
 }
 
-// forms yields the identifiers that an account of a message has.
+// forms yields the identifiers that match an account in a message.
 func forms(service, account string, countries []string, yield func(Identifier)) {
 	if form := accountForm(account); form != "" {
 		yield(Identifier{kindAccount, service, form})

@@ -1,10 +1,10 @@
 // Package privilege recognises protected communication, such as that of lawyers and their clients, and seals it to a judge.
 //
-// Three matchers look at each copy of a message: a directory of protected persons, which
-// is matched by keyed hash; the words of the message and of its conversation; and the
-// protected messages seen before, which this one may copy, forward or answer.
-// Whatever one of them finds is suspected, and nothing more: a judge decides. A message
-// that none of them finds can still be protected.
+// Three matchers look at each copy of a message. They use a directory of protected
+// persons, which is matched by keyed hash; the words of the message and of its
+// conversation; and the protected messages seen before, which this one may copy, forward
+// or answer. A message that any of them finds is only suspected: a judge decides. A
+// message that none of them finds may still be protected.
 //
 // The package changes nothing and stores nothing. docs/privilege.md describes the design,
 // the files and the limits.
@@ -25,18 +25,20 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Class names the matcher that found a message. The clear part of a sealed message states
-// it; the rule and the words are for the judge only.
+// Class names the matcher that found a message. The readable part of a sealed message
+// states it; only the judge sees the rule and the words.
 type Class uint8
 
 const (
-	// None: no matcher found the message.
+	// None means that no matcher found the message.
 	None Class = iota
-	// ByDirectory: a sender, a receiver or a member of the conversation is in the directory.
+	// ByDirectory means that a sender, a receiver or a member of the conversation is in the
+	// directory.
 	ByDirectory
-	// ByContext: the words of the message, or of its conversation, show a protected relation.
+	// ByContext means that the words of the message, or of its conversation, show a protected
+	// relation.
 	ByContext
-	// ByPropagation: the message repeats, answers or contains a protected one.
+	// ByPropagation means that the message repeats, answers or contains a protected one.
 	ByPropagation
 )
 
@@ -52,17 +54,19 @@ func (c Class) String() string {
 // A Sighting is one copy of a message.
 type Sighting struct {
 	Message *argus.Message
-	// IDs are the ids of the message: its own, and that of the message that it met.
+	// IDs are the ids of the message: its own, and the id of the message of which it is a
+	// copy.
 	IDs []argus.ID
-	// Within has the SHA-256 of the files that contain the message: an attached archive,
-	// a mail attached to another. Default none.
+	// Within holds the SHA-256 of the files that contain the message, such as an attached
+	// archive, or a mail to which it is attached. Default none.
 	Within []argus.Hash
 }
 
 // A Finding is the result for one copy. The zero value means that nothing was found.
 type Finding struct {
 	Class Class
-	// Reasons are for the judge only: they quote the message. There are at most 64.
+	// Reasons are meant only for the judge, because they quote the message. There are at
+	// most 64.
 	Reasons []Reason
 }
 
@@ -73,14 +77,14 @@ func (f Finding) Suspected() bool { return f.Class != None }
 type Reason struct {
 	Class Class  `json:"class"`
 	Rule  string `json:"rule"`
-	// Words are those of the message that the rule matched. Default none.
+	// Words are the words of the message that the rule matched. Default none.
 	Words string `json:"words,omitempty"`
 }
 
-// mostReasons is how many reasons a finding has at most.
+// mostReasons is the maximum number of reasons in a finding.
 const mostReasons = 64
 
-// add adds a reason. The class of a finding is the first one that applies.
+// add adds a reason. The class of a finding is the first class that applies.
 func (f *Finding) add(class Class, rule, words string) {
 	if f.Class == None || class < f.Class {
 		f.Class = class
@@ -94,7 +98,7 @@ func (f *Finding) add(class Class, rule, words string) {
 const KeySize = 32
 
 // A Key makes the keyed hashes of one store. It is random, and never kept in the store:
-// whoever has the key and the store can test guesses.
+// anyone who has both the key and the store can test guesses.
 type Key [KeySize]byte
 
 // NewKey returns a random key.
@@ -116,17 +120,17 @@ func ParseKey(text string) (k Key, err error) {
 	return k, nil
 }
 
-// Text returns the key as ParseKey reads it. It is a secret.
+// Text returns the key in the form that ParseKey reads. The result is a secret.
 func (k Key) Text() string { return hex.EncodeToString(k[:]) }
 
 // String hides the key from logs and errors.
 func (k Key) String() string { return "a secret key" }
 
-// GoString hides the key, too.
+// GoString hides the key from logs and errors, too.
 func (k Key) GoString() string { return k.String() }
 
-// mac returns a keyed hash for one use. Uses have keys of their own, so that the tags of
-// one say nothing about another.
+// mac returns a keyed hash for one use. Each use has a key of its own, so that its tags
+// reveal nothing about the tags of another use.
 func (k Key) mac(use string) hash.Hash {
 	sub, err := hkdf.Expand(sha256.New, k[:], "argus privilege 1 "+use, KeySize)
 	if err != nil {
@@ -135,8 +139,8 @@ func (k Key) mac(use string) hash.Hash {
 	return hmac.New(sha256.New, sub)
 }
 
-// A tag is a keyed hash, cut to 16 bytes: among 2^32 tags two are equal with a chance of
-// 2^-65.
+// A tag is a keyed hash, cut to 16 bytes: among 2^32 tags, the probability that two are
+// equal is 2^-65.
 type tag [16]byte
 
 // tagger makes tags. Each goroutine needs its own.
@@ -158,8 +162,8 @@ func (t *tagger) tag(kind string, parts ...string) (out tag) {
 	return out
 }
 
-// errKey is the error for an authentic-looking file under another key. Nobody can tell it
-// from damage.
+// errKey returns the error for a file that does not authenticate under the key. A file
+// made with another key cannot be told from a damaged one.
 func errKey(what string) error {
 	return fmt.Errorf("%s is damaged, or was made with another key: %w", what, argus.ErrDamaged)
 }

@@ -10,11 +10,11 @@ import (
 )
 
 // A Recogniser applies the three matchers to copies of messages. Each goroutine needs its
-// own, and a state belongs to one at a time.
+// own, and only one recogniser may use a state at a time.
 //
 // The three methods are [Recogniser.Survey], which learns who talks where and how;
-// [Recogniser.Judge], whose answer depends on the copy and the state alone; and
-// [Recogniser.Live], which does both for a copy that arrives.
+// [Recogniser.Judge], whose answer depends only on the copy and the state; and
+// [Recogniser.Live], which does both for a new copy.
 type Recogniser struct {
 	matcher *Matcher
 	rules   *Rules
@@ -23,7 +23,7 @@ type Recogniser struct {
 	scan    scanner
 	quoted  scanner
 	names   scanner
-	// scanned is the message whose text is in scan, and found its matches.
+	// scanned is the message whose text is in scan, and found holds its matches.
 	scanned *argus.Message
 	found   []match
 	people  []string
@@ -31,7 +31,7 @@ type Recogniser struct {
 	roles map[string]int32
 }
 
-// NewRecogniser returns a recogniser on a state.
+// NewRecogniser returns a recogniser that uses the given state.
 func NewRecogniser(m *Matcher, rules *Rules, state *State) *Recogniser {
 	r := &Recogniser{matcher: m, rules: rules, state: state, tags: &tagger{mac: m.set.key.mac("state")}, roles: map[string]int32{}}
 	r.scan.rules, r.quoted.rules, r.names.rules = rules, rules, rules
@@ -39,20 +39,20 @@ func NewRecogniser(m *Matcher, rules *Rules, state *State) *Recogniser {
 	return r
 }
 
-// Live surveys and judges a copy that arrives. Copies that came before, and show only
-// now that they are protected, are found by [Recogniser.Backwards].
+// Live surveys and judges a new copy. [Recogniser.Backwards] finds earlier copies that
+// only later turn out to be protected.
 func (r *Recogniser) Live(s Sighting) Finding {
 	r.Survey(s)
 	return r.Judge(s)
 }
 
-// Backwards judges copies that may have come before the ones that show that they are
+// Backwards judges copies that may have arrived before the ones that reveal that they are
 // protected. It reads all copies several times, until nothing new is learned; all must
-// yield the same each time. It calls found once for each copy that is suspected. Which
-// copies these are, and their classes, depends on the copies, the set and the rules, not
-// on their order, nor on the state at the beginning if that came from some of them. One
-// exception: a group that was small when it was judged live, and is large now, has taught
-// the state its messages.
+// yield the same copies each time. It calls found once for each suspected copy. The
+// suspected copies and their classes depend on the copies, the set and the rules. They do
+// not depend on the order of the copies, nor on the initial state if it was learned from
+// some of them. There is one exception: if a group was judged live when it was small and
+// is large now, the state has learned its messages.
 func (r *Recogniser) Backwards(all iter.Seq2[Sighting, error], found func(Sighting, Finding) error) error {
 	for s, err := range all {
 		if err != nil {
@@ -60,7 +60,7 @@ func (r *Recogniser) Backwards(all iter.Seq2[Sighting, error], found func(Sighti
 		}
 		r.Survey(s)
 	}
-	var reported []uint64 // a bit for each copy
+	var reported []uint64 // one bit per copy
 	for grew := true; grew; grew = r.state.Grew() {
 		r.state.Grew()
 		n := 0
@@ -85,7 +85,7 @@ func (r *Recogniser) Backwards(all iter.Seq2[Sighting, error], found func(Sighti
 }
 
 // communicates reports whether records of a type are communication. Address books,
-// descriptions of rooms and devices, and statements of a service are not.
+// descriptions of rooms and devices, and statements by a service are not.
 func communicates(t argus.Type) bool {
 	switch t {
 	case argus.TypeText, argus.TypePoll, argus.TypeCall, argus.TypeReaction, argus.TypeLocation, argus.TypeDraft, argus.TypeNote:
@@ -95,7 +95,8 @@ func communicates(t argus.Type) bool {
 	return false
 }
 
-// directPair returns the two accounts of a direct conversation, if its name has them.
+// directPair returns the two accounts of a direct conversation, if its name contains
+// them.
 func directPair(m *argus.Message) (a, b string, ok bool) {
 	if a, b, ok = strings.Cut(m.Conversation, "|"); !ok || a == "" || b == "" || strings.Contains(b, "|") {
 		return "", "", false
@@ -118,7 +119,8 @@ func direct(m *argus.Message) (other string, ok bool) {
 	return "", false
 }
 
-// place is the conversation of a message, by its tag. ok is false if it has none.
+// place returns the tag of a message's conversation. ok is false if the message has no
+// conversation.
 func (r *Recogniser) place(m *argus.Message) (conv tag, ok bool) {
 	a, b, pair := directPair(m)
 	if !pair {
@@ -135,7 +137,8 @@ func (r *Recogniser) place(m *argus.Message) (conv tag, ok bool) {
 }
 
 // Survey learns from a copy who is in its conversation, and which relation its words and
-// names show. Nothing in this depends on earlier copies, so their order does not matter.
+// names show. This does not depend on earlier copies, so the order of copies does not
+// matter.
 func (r *Recogniser) Survey(s Sighting) {
 	m := s.Message
 	conv, placed := r.place(m)
@@ -206,7 +209,7 @@ func (r *Recogniser) surveyNames(m *argus.Message, conv tag, placed bool) {
 
 const noRole = int32(-1)
 
-// role returns the rule of the role in a name, noRole if there is none.
+// role returns the rule for the role in a name, or noRole if there is none.
 func (r *Recogniser) role(name string) int32 {
 	if name == "" {
 		return noRole
@@ -270,8 +273,8 @@ func (r *Recogniser) surveyWords(m *argus.Message, conv tag, found []match) {
 	}
 }
 
-// Judge returns the finding of the matchers for a copy with the state as it is, and remembers
-// the hashes of a suspected one.
+// Judge returns the finding of the matchers for a copy, given the current state, and
+// remembers the hashes of the copy if it is suspected.
 func (r *Recogniser) Judge(s Sighting) Finding {
 	m := s.Message
 	var f Finding
@@ -295,12 +298,12 @@ func (r *Recogniser) Judge(s Sighting) Finding {
 	return f
 }
 
-// judgePeople asks the directory and the state about each party.
+// judgePeople looks up each party in the directory and in the state.
 func (r *Recogniser) judgePeople(m *argus.Message, f *Finding) {
 	r.people = appendParties(r.people[:0], m)
 	for _, account := range r.people {
 		if account == "" || account != m.From && len(m.To) > maxGroup {
-			continue // one of many receivers
+			continue // it is one of many receivers
 		}
 		p := r.matcher.party(m.Service, account)
 		if profession, ok := p.protectedOn(m.Sent); ok {
@@ -337,7 +340,7 @@ func (r *Recogniser) judgeConversation(conv tag, f *Finding) {
 	}
 }
 
-// judgeWords looks at the message alone.
+// judgeWords looks only at the words of the message.
 func (r *Recogniser) judgeWords(found []match, f *Finding) {
 	counsels := map[uint32]match{}
 	for _, one := range found {
@@ -360,13 +363,13 @@ func (r *Recogniser) judgeWords(found []match, f *Finding) {
 }
 
 const (
-	// leastCopied is how many words a text has whose copy elsewhere counts; shorter texts
-	// are alike by chance.
+	// leastCopied is the minimum number of words in a text for its copy elsewhere to
+	// count; shorter texts may be alike by chance.
 	leastCopied = 8
 	// leastQuoted is the same for a text, or a sentence, in a quotation or a forward.
 	leastQuoted = 4
-	// smallImage is the size in bytes up to which an image says nothing: logos and icons
-	// are in every mail of a firm.
+	// smallImage is the size in bytes up to which an image is ignored: logos and icons
+	// are in every mail from a firm.
 	smallImage = 32 << 10
 )
 
@@ -413,8 +416,8 @@ func (r *Recogniser) judgeRepeats(s Sighting, conv tag, f *Finding) {
 	}
 }
 
-// judgeQuotation compares a quotation as a whole, and then its sentences: at least half of
-// its words must be in protected ones, so that a footer alone is not enough.
+// judgeQuotation compares a quotation as a whole, and then sentence by sentence: at least
+// half of its words must be in protected sentences, so that a footer alone is not enough.
 func (r *Recogniser) judgeQuotation(quoted string, f *Finding) {
 	r.quoted.read(quoted)
 	if r.copied(&r.quoted, leastQuoted) {
@@ -435,7 +438,8 @@ func (r *Recogniser) judgeQuotation(quoted string, f *Finding) {
 	}
 }
 
-// copied reports whether a text of at least some words has the words of a protected one.
+// copied reports whether a text has at least the given number of words and equals a
+// protected text word for word.
 func (r *Recogniser) copied(s *scanner, least int) bool {
 	return len(s.words()) >= least && r.state.has(r.text(s))
 }
@@ -447,7 +451,7 @@ func (r *Recogniser) serviceID(m *argus.Message, conv tag, id string) tag {
 	return r.tags.tag("service id", m.Service, string(conv[:]), id)
 }
 
-// telling reports whether the bytes of an attachment identify it.
+// telling reports whether the hash of an attachment is specific enough to identify it.
 func telling(a *argus.Attachment) bool {
 	return !a.Missing() && a.Size != 0 && (a.Size > smallImage || !image(a))
 }
@@ -476,8 +480,8 @@ func (r *Recogniser) learn(s Sighting, conv tag) {
 	if len(r.scan.words()) >= leastQuoted {
 		r.state.addSeen(r.text(&r.scan))
 	}
-	// Only the sender's own words: a newspaper that a client quotes does not become
-	// protected everywhere.
+	// Learn only the sender's own words, so that a newspaper article that a client quotes
+	// does not become protected everywhere.
 	own, quoted := split(m.Text)
 	if quoted != "" {
 		if r.quoted.read(own); len(r.quoted.words()) >= leastQuoted {
@@ -491,8 +495,8 @@ func (r *Recogniser) learn(s Sighting, conv tag) {
 	}
 }
 
-// forwardMarks are the lines with which programs begin a forwarded or an answered message,
-// without case.
+// forwardMarks are the lines, in lower case, with which programs begin a forwarded or an
+// answered message.
 var forwardMarks = map[string]bool{
 	"original message":                      true,
 	"forwarded message":                     true,
@@ -532,7 +536,8 @@ var forwardMarks = map[string]bool{
 }
 
 // split separates the sender's own words from those that a program marks as quoted: lines
-// that begin with >, and everything after a mark of an original or forwarded message.
+// that begin with >, and everything after a line that begins an original or forwarded
+// message.
 func split(text string) (own, quoted string) {
 	if !strings.Contains(text, "\n") && !strings.HasPrefix(text, ">") {
 		return text, ""
@@ -559,8 +564,8 @@ func split(text string) (own, quoted string) {
 	return mine.String(), theirs.String()
 }
 
-// marks reports whether a line begins a forwarded or answered message: the words of a
-// program, or the rule of underscores that Outlook draws.
+// marks reports whether a line begins a forwarded or answered message: it is one of
+// forwardMarks, or the line of underscores that Outlook draws.
 func marks(line string) bool {
 	if len(line) > 100 {
 		return false
@@ -569,14 +574,14 @@ func marks(line string) bool {
 	return bare == "" && strings.HasPrefix(line, "__________") || forwardMarks[strings.ToLower(bare)]
 }
 
-// header reports whether a line is a field of a quoted header, such as From: somebody.
+// header reports whether a line is a field of a quoted header, such as "From: somebody".
 func header(line string) bool {
 	name, _, ok := strings.Cut(line, ":")
 	return ok && len(name) <= 24 && strings.Count(name, " ") <= 2
 }
 
-// sentences yields the sentences of a text. Line ends are no ends of sentences: programs
-// break quoted lines anew.
+// sentences yields the sentences of a text. Line ends do not end sentences, because
+// programs rewrap quoted lines.
 func sentences(text string) iter.Seq[string] {
 	return strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(".!?…؟;", c) })
 }

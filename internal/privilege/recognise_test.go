@@ -87,8 +87,9 @@ func TestPropagation(t *testing.T) {
 	}
 }
 
-// TestGroups protects a group with a lawyer as a whole, up to a size; in a larger one, the
-// lawyer's messages and the answers to them.
+// TestGroups checks that a group with a lawyer is protected as a whole up to a certain
+// size, and that in a larger group only the lawyer's messages and the answers to them are
+// protected.
 func TestGroups(t *testing.T) {
 	for _, size := range []int{5, maxGroup - 1, maxGroup, 300} {
 		r := testRecogniser(t, lawyer)
@@ -116,7 +117,8 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestBroadcast: one of many receivers protects nothing, a sender does.
+// TestBroadcast checks that a lawyer among many receivers protects nothing, but a lawyer
+// who sends does.
 func TestBroadcast(t *testing.T) {
 	for _, one := range []struct {
 		from  string
@@ -135,7 +137,8 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-// TestAddressBook: a role in an address book shows the number on every service.
+// TestAddressBook checks that a role in an address book makes the number known on every
+// service.
 func TestAddressBook(t *testing.T) {
 	card := func(name string) Sighting {
 		return seen(&argus.Message{Service: "contacts", From: "owner", Type: argus.TypeContact,
@@ -155,7 +158,8 @@ func TestAddressBook(t *testing.T) {
 	}
 }
 
-// TestKnownEverywhere: one client's address shows a conversation, two show the lawyer.
+// TestKnownEverywhere checks that one client who addresses a lawyer makes the
+// conversation known, and that two clients make the lawyer known.
 func TestKnownEverywhere(t *testing.T) {
 	for _, clients := range []int{1, 2} {
 		r := testRecogniser(t)
@@ -174,7 +178,8 @@ func TestKnownEverywhere(t *testing.T) {
 	}
 }
 
-// TestSignsInTime: two counsels count together within three days, whichever comes first.
+// TestSignsInTime checks that two different counsel rules count together within three
+// days, whichever comes first.
 func TestSignsInTime(t *testing.T) {
 	for _, one := range []struct {
 		days int
@@ -194,7 +199,8 @@ func TestSignsInTime(t *testing.T) {
 	}
 }
 
-// hardCase has chains of propagation in which each link shows only through the one before.
+// hardCase returns chains of propagation in which each link is found only because of the
+// previous one.
 func hardCase() (all []Sighting) {
 	texts := []string{advice}
 	for i := range 6 {
@@ -207,7 +213,7 @@ func hardCase() (all []Sighting) {
 	first.Attachments = []argus.Attachment{file(0)}
 	all = append(all, seen(first))
 	for i := 1; i < len(texts); i++ {
-		m := note(10+i, fmt.Sprintf("p%d", i), fmt.Sprintf("q%d", i), texts[i]) // has the file of the one before, brings its own
+		m := note(10+i, fmt.Sprintf("p%d", i), fmt.Sprintf("q%d", i), texts[i]) // has the file of the previous message, and adds its own
 		m.Attachments = []argus.Attachment{file(i - 1), file(i)}
 		all = append(all, seen(m))
 		answer := note(30+i, fmt.Sprintf("q%d", i), fmt.Sprintf("p%d", i), "ok")
@@ -225,8 +231,8 @@ func hardCase() (all []Sighting) {
 	return append(all, seen(note(300, "x7", "z", "see you")), talk(1, "They want to interview me || Say nothing until I am there. You have the right to remain silent || thanks")[2])
 }
 
-// TestOrderDoesNotMatter: after a run backwards, the same messages give the same findings
-// and the same state in every order, whatever was judged live before.
+// TestOrderDoesNotMatter checks that after Backwards, the same messages give the same
+// findings and the same state in every order, whatever was judged live before.
 func TestOrderDoesNotMatter(t *testing.T) {
 	all := append(hardCase(), inventWorld(t, 3, 33).all[:3000]...)
 	run := func(order []Sighting, live int) (map[argus.ID]Class, []byte) {
@@ -262,7 +268,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	}
 }
 
-// TestDirectoryGrows finds the messages of a lawyer who is listed later.
+// TestDirectoryGrows checks that the messages of a lawyer who is listed later are found.
 func TestDirectoryGrows(t *testing.T) {
 	all := []Sighting{seen(note(1, "client", "lawyer", advice)), seen(note(2, "client", "brother", advice)), seen(note(3, "client", "brother", "bye"))}
 	before := testRecogniser(t)
@@ -289,7 +295,7 @@ func TestDirectoryGrows(t *testing.T) {
 	}
 }
 
-// TestStateFile writes a state, reads it, and refuses each change.
+// TestStateFile writes a state, reads it, and checks that each change is refused.
 func TestStateFile(t *testing.T) {
 	r := testRecogniser(t, lawyer)
 	if err := r.Backwards(sightings(hardCase()), func(Sighting, Finding) error { return nil }); err != nil {

@@ -16,13 +16,13 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/sheetdoc"
 )
 
-// columns has the names of columns, folded, in the languages of registers. A service may
-// be the name of a column: it then holds accounts on it.
+// columns lists the names of columns, folded, in the languages of registers. A column may
+// also be named after a service: it then holds accounts on that service.
 //
 //go:embed columns.txt
 var columnsText string
 
-// professionsText has the words for professions, folded.
+// professionsText lists the words for professions, folded.
 //
 //go:embed professions.txt
 var professionsText string
@@ -47,7 +47,7 @@ func wordsByName(text string) map[string]string {
 	return words
 }
 
-// folded returns the terms of a text with a space between them.
+// folded returns the terms of a text, separated by spaces.
 func folded(s string) string { return strings.Join(query.Analyze(s), " ") }
 
 var (
@@ -61,10 +61,10 @@ var (
 	}
 )
 
-// isProvider reports whether anybody can have an address in a domain.
+// isProvider reports whether anybody can get an address in a domain.
 func isProvider(domain string) bool { return slices.Contains(providers, domain) }
 
-// professionOf returns the profession that a register names in any of its words.
+// professionOf returns the profession that any word of a text names.
 func professionOf(s string) (Profession, bool) {
 	for word := range strings.SplitSeq(folded(s), " ") {
 		if p := slices.Index(professionWords[:], professionNames[word]); p > 0 {
@@ -88,7 +88,7 @@ func columnOf(header string) column {
 	return column{field: fieldNames[name]}
 }
 
-// add adds a cell.
+// add adds the text of a cell.
 func (raw *rawEntry) add(c column, text string) {
 	if text = strings.TrimSpace(text); text == "" || c.field == noField {
 		return
@@ -103,7 +103,7 @@ func (raw *rawEntry) add(c column, text string) {
 	raw.fields[c.field] = append(raw.fields[c.field], text)
 }
 
-var errNoColumn = errors.New("no column or key is known; one must name a telephone number, an e-mail address, a domain or an account")
+var errNoColumn = errors.New("no column or key is known; there must be one for telephone numbers, e-mail addresses, domains or accounts")
 
 // recognises reports whether somebody can be recognised by one of the columns.
 func recognises(columns []column) bool {
@@ -112,11 +112,11 @@ func recognises(columns []column) bool {
 	})
 }
 
-// headerRows is in how many rows the header of a sheet is looked for.
+// headerRows is the number of rows in which the header of a sheet is looked for.
 const headerRows = 32
 
 // readTable reads CSV with any usual delimiter, or a workbook. The header of a sheet is
-// the first row in which somebody can be recognised by a column.
+// the first row that names a column by which somebody can be recognised.
 func readTable(ctx context.Context, data []byte, take func(uint64, *rawEntry) error, lost func(uint64, string)) error {
 	in := reader.Input{Name: "register", Size: int64(len(data)), File: bytes.NewReader(data)}
 	rows := sheetdoc.CSV(ctx, in, delimiterOf(data), sheetdoc.HeaderCells, 0)
@@ -138,7 +138,7 @@ func readTable(ctx context.Context, data []byte, take func(uint64, *rawEntry) er
 		n++
 		switch {
 		case row.Problem != "":
-			lost(n, "the row is broken: its quotes do not end, or it has too many cells")
+			lost(n, "the row is broken: a quote is not closed, or there are too many cells")
 		case columns == nil:
 			var header []column
 			for _, c := range row.Cells {
@@ -174,7 +174,7 @@ func blank(cells []sheetdoc.Cell) bool {
 	return !slices.ContainsFunc(cells, func(c sheetdoc.Cell) bool { return strings.TrimSpace(c.Text) != "" })
 }
 
-// delimiterOf returns the delimiter that the first lines have most often.
+// delimiterOf returns the delimiter that occurs most often in the first lines.
 func delimiterOf(data []byte) byte {
 	head := data[:min(len(data), 4096)]
 	best, most := byte(','), 0
@@ -193,7 +193,7 @@ func readJSON(_ context.Context, data []byte, take func(uint64, *rawEntry) error
 	one := func(text json.RawMessage) error {
 		n++
 		var object map[string]any
-		_ = json.Unmarshal(text, &object) // anything but an object leaves nil
+		_ = json.Unmarshal(text, &object) // anything other than an object leaves it nil
 		if object == nil {
 			lost(n, "it is not a JSON object")
 			return nil
@@ -226,8 +226,8 @@ func readJSON(_ context.Context, data []byte, take func(uint64, *rawEntry) error
 	return nil
 }
 
-// eachOfList calls one for each element. A list that is broken is an error: nobody knows
-// how many entries follow.
+// eachOfList calls one for each element of a list. A broken list is an error, because
+// nobody knows how many entries follow.
 func eachOfList(data []byte, one func(json.RawMessage) error) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if _, err := dec.Token(); err != nil {
@@ -251,8 +251,8 @@ func eachOfList(data []byte, one func(json.RawMessage) error) error {
 	return nil
 }
 
-// addJSON adds a value: a text, a number, a list of them, or for accounts an object of
-// service to account.
+// addJSON adds a value: a text, a number, a list of them or, for accounts, an object that
+// maps services to accounts.
 func (raw *rawEntry) addJSON(c column, value any) {
 	switch v := value.(type) {
 	case string:

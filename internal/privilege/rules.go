@@ -25,37 +25,41 @@ var ruleFiles embed.FS
 type ruleKind uint8
 
 const (
-	// frame: words of ordinary use. They take away the weak matches that they overlap and,
-	// if they have no gap, longer or equal ones of other kinds too.
+	// frame is for words in ordinary use. They remove the weak matches that they overlap.
+	// If their pattern has no gap, they also remove matches of other kinds that are not
+	// longer.
 	frame ruleKind = iota
-	// protects: words that state the protection. The message and its conversation.
+	// protects is for words that state the protection. They make the message and its
+	// conversation suspected.
 	protects
-	// addresses: somebody addresses a protected person. The conversation, and the other
-	// account of a direct one.
+	// addresses is for words that address a protected person. They make the conversation
+	// suspected, and the other account if it is a direct one.
 	addresses
-	// speaks: a protected person speaks as such. The conversation, and the sender.
+	// speaks is for words that a protected person uses in that role. They make the
+	// conversation and the sender suspected.
 	speaks
-	// reports: words about advice or about one's own lawyer. The message alone.
+	// reports is for words about advice or about one's own lawyer. They make only the
+	// message suspected.
 	reports
-	// counsel: advice and acts of lawyers. Two different ones are enough for a conversation,
-	// or one with a profession or a matter.
+	// counsel is for advice and acts of lawyers. Two different counsel rules are enough to
+	// make a conversation suspected, and so is one together with a profession or a matter.
 	counsel
-	// profession and matter: a word for a profession, and one for a case. Both together are
-	// not enough.
+	// profession is for words for a profession, and matter for words for a case. Both
+	// together are not enough.
 	profession
 	matter
-	// named: a role in the name of a contact or of a conversation. The account's messages,
-	// or the conversation.
+	// named is for a role in the name of a contact or of a conversation. It makes the
+	// account's messages or the conversation suspected.
 	named
 )
 
 var kindNames = map[string]ruleKind{"not": frame, "protects": protects, "addresses": addresses, "speaks": speaks, "reports": reports,
 	"counsel": counsel, "profession": profession, "matter": matter, "name": named}
 
-// A rule is one line of a file of rules.
+// A rule is one line of a rules file.
 type rule struct {
 	kind ruleKind
-	// name is the file and line, as in nl:12.
+	// name consists of the file and the line, as in nl:12.
 	name string
 	// tag identifies the pattern, not its place.
 	tag uint32
@@ -63,11 +67,11 @@ type rule struct {
 	gapped bool
 }
 
-// Limits of rules, which bound the time per word of a text.
+// The limits of rules. They bound the time per word of a text.
 const (
 	maxRuleWords    = 12
-	maxRuleVariants = 4096 // of one line
-	maxGap          = 4    // words that ... may be
+	maxRuleVariants = 4096 // per line
+	maxGap          = 4    // maximum number of words that ... may replace
 	startWord       = "^"
 	endWord         = "$"
 	anyWord         = "?"
@@ -86,15 +90,15 @@ type Rules struct {
 // any word, or a gap.
 type node struct {
 	words map[string]*node
-	// prefixes are by their first bytes, so that few are compared with a word.
+	// prefixes are keyed by their first bytes, so that few are compared with a word.
 	prefixes map[string][]part
 	// suffixes are the same for the ends of words: German and Dutch compounds.
 	suffixes map[string][]part
 	any, gap *node
-	rules    []int32 // that end here
+	rules    []int32 // the rules that end here
 }
 
-// partKey is the shortest beginning or end of a word in a pattern, in bytes.
+// partKey is the minimum length in bytes of the beginning or end of a word in a pattern.
 const partKey = 3
 
 type part struct {
@@ -111,7 +115,7 @@ func DefaultRules() (*Rules, error) {
 	return ParseRules(sub)
 }
 
-// ParseRules reads all files NAME.txt of a folder. docs/privilege.md describes them.
+// ParseRules reads all files NAME.txt in a folder. docs/privilege.md describes them.
 func ParseRules(folder fs.FS) (*Rules, error) {
 	names, err := fs.Glob(folder, "*.txt")
 	if err != nil {
@@ -143,10 +147,10 @@ func ParseRules(folder fs.FS) (*Rules, error) {
 	return r, nil
 }
 
-// Version identifies the text of the rules.
+// Version returns a hash that identifies the text of the rules.
 func (r *Rules) Version() argus.Hash { return r.version }
 
-// line reads "kind pattern". Lines that begin with # are comments.
+// line parses a line of the form "kind pattern". Lines that begin with # are comments.
 func (r *Rules) line(lang string, number int, text string) error {
 	text = strings.TrimSpace(text)
 	if text == "" || text[0] == '#' {
@@ -184,7 +188,7 @@ func variantsOf(pattern string) ([][]string, error) {
 			}
 			end := strings.IndexByte(rest, closing)
 			if end < 0 {
-				return nil, errors.New("a bracket does not end")
+				return nil, errors.New("a bracket is not closed")
 			}
 			if strings.ContainsAny(rest[1:end], "([") {
 				return nil, errors.New("a bracket is inside another")
@@ -223,7 +227,7 @@ func variantsOf(pattern string) ([][]string, error) {
 	return variants, nil
 }
 
-// wordsOf folds the words of a pattern as texts are folded.
+// wordsOf folds the words of a pattern in the same way as texts are folded.
 func wordsOf(text string) (words []string, err error) {
 	for w := range strings.FieldsSeq(text) {
 		switch {
@@ -231,13 +235,13 @@ func wordsOf(text string) (words []string, err error) {
 			words = append(words, w)
 			continue
 		case strings.ContainsAny(w, ")]|"):
-			return nil, fmt.Errorf("%q is outside of a bracket", w)
+			return nil, fmt.Errorf("%q is outside a bracket", w)
 		}
 		stem, begins := strings.CutSuffix(w, "*")
 		stem, ends := strings.CutPrefix(stem, "*")
 		terms := query.Analyze(stem)
 		if len(terms) == 0 || strings.Contains(stem, "*") || begins && ends {
-			return nil, fmt.Errorf("%q is no word", w)
+			return nil, fmt.Errorf("%q is not a word", w)
 		}
 		first, last := &terms[0], &terms[len(terms)-1]
 		if begins && len(*last) < partKey || ends && len(*first) < partKey {
@@ -312,7 +316,7 @@ func childPart(parts *map[string][]part, key, text string) *node {
 	return p.node
 }
 
-// A match is a rule at the words [first, last] of a text.
+// A match is a rule that matches the words [first, last] of a text.
 type match struct {
 	rule        int32
 	first, last int32
@@ -323,17 +327,17 @@ type scanner struct {
 	rules    *Rules
 	analyzer query.Analyzer
 	text     string
-	// terms are the words, with startWord and endWord around them; starts and ends are
-	// their places.
+	// terms are the words, with startWord and endWord around them. starts and ends are
+	// their positions.
 	terms        []string
 	starts, ends []int32
 	known        map[string]string
 	found        []match
-	// names is set if the texts are names, for which other rules count.
+	// names is set if the texts are names, to which different rules apply.
 	names bool
 }
 
-// read takes the words of a text.
+// read reads the words of a text.
 func (s *scanner) read(text string) {
 	s.text = text
 	s.terms, s.starts, s.ends = append(s.terms[:0], startWord), append(s.starts[:0], 0), append(s.ends[:0], 0)
@@ -353,11 +357,11 @@ func (s *scanner) read(text string) {
 	s.starts, s.ends = append(s.starts, int32(len(text))), append(s.ends, int32(len(text)))
 }
 
-// words are the terms without the marks of start and end.
+// words returns the terms without startWord and endWord.
 func (s *scanner) words() []string { return s.terms[1 : len(s.terms)-1] }
 
-// scan returns the matches that nothing covers, in order. It takes time in proportion to
-// the number of words.
+// scan returns the matches that are not covered by others, in order. Its time is
+// proportional to the number of words.
 func (s *scanner) scan() []match {
 	s.found = s.found[:0]
 	for i := range s.terms {
@@ -366,8 +370,8 @@ func (s *scanner) scan() []match {
 	if len(s.found) == 0 {
 		return nil
 	}
-	// The longest match of each rule at each place; then matches inside a frame, or inside a
-	// longer match, are gone.
+	// Keep the longest match of each rule at each place. Then remove matches inside a frame
+	// or inside a longer match.
 	slices.SortFunc(s.found, func(a, b match) int {
 		if a.first != b.first {
 			return int(a.first - b.first)
@@ -387,11 +391,12 @@ func (s *scanner) scan() []match {
 	return kept
 }
 
-// reach is how far around a match others are looked for: none is longer.
+// reach is the distance around a match within which others are looked for, since no match
+// is longer.
 const reach = maxRuleWords * (maxGap + 1)
 
-// covered reports whether a frame overlaps a match, or whether a longer match contains a
-// weak one: the lawyer in "my lawyer says" does not count again.
+// covered reports whether a frame overlaps a match, or whether it is a weak match inside
+// a longer one: "lawyer" in "my lawyer says" does not count again.
 func (s *scanner) covered(all []match, i int) bool {
 	m := all[i]
 	weak := s.rules.rules[m.rule].kind >= counsel
@@ -417,8 +422,8 @@ func (s *scanner) covered(all []match, i int) bool {
 	return false
 }
 
-// walk follows the patterns from a node over the words from at on. The depth of the tree
-// and the gaps bound it.
+// walk follows the patterns from a node along the words that begin at at. The depth of
+// the tree and the sizes of gaps limit its time.
 func (s *scanner) walk(n *node, first, at, gap int) {
 	if gap == 0 {
 		for _, number := range n.rules {
@@ -461,12 +466,12 @@ func (s *scanner) walk(n *node, first, at, gap int) {
 	}
 }
 
-// clitics are the Arabic words of one letter that are written with the next word: and,
-// so, with, to, as.
+// clitics are the one-letter Arabic words that are written together with the next word:
+// and, so, with, to, as.
 const clitics = "وفبلك"
 
-// withoutClitic returns an Arabic word without a clitic before it, if at least three
-// letters stay.
+// withoutClitic returns an Arabic word without its leading clitic, if at least three
+// letters remain.
 func withoutClitic(term string) (string, bool) {
 	if len(term) < 8 || term[0] != 0xD9 && term[0] != 0xD8 || !strings.Contains(clitics, term[:2]) {
 		return "", false
@@ -474,14 +479,14 @@ func withoutClitic(term string) (string, bool) {
 	return term[2:], true
 }
 
-// leap continues behind a gap of 0 to maxGap words.
+// leap continues after a gap of 0 to maxGap words.
 func (s *scanner) leap(n *node, first, at int) {
 	for end := min(at+maxGap, len(s.terms)-1); at <= end; at++ {
 		s.walk(n, first, at, 1)
 	}
 }
 
-// quote returns the text of a match, bounded.
+// quote returns the text of a match, cut to a maximum length.
 func (s *scanner) quote(m match) string {
 	const most = 200
 	words := s.text[s.starts[m.first]:max(s.ends[m.last], s.starts[m.first])]

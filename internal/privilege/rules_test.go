@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// talk makes the messages of a conversation of two people from turns.
+// talk makes the messages of a conversation between two people from their turns.
 func talk(n int, turns string) (list []Sighting) {
 	a, b := fmt.Sprintf("a%d", n), fmt.Sprintf("b%d", n)
 	for i, text := range strings.Split(turns, " || ") {
@@ -28,9 +28,9 @@ func talk(n int, turns string) (list []Sighting) {
 	return list
 }
 
-// TestContextByLanguage holds the words of each language to conversations written by
-// hand, and counts them for docs/privilege.md. The rules were mended for the first two
-// files; they have not seen the third.
+// TestContextByLanguage checks the rules of each language against conversations written
+// by hand, and counts the results for docs/privilege.md. The rules were tuned using the
+// first two files, but not the third.
 func TestContextByLanguage(t *testing.T) {
 	t.Run("seen", func(t *testing.T) { byLanguage(t, "testdata/context.txt", 0.95, 0.02) })
 	t.Run("seen later", func(t *testing.T) { byLanguage(t, "testdata/blind.txt", 0.9, 0.02) })
@@ -88,21 +88,21 @@ func byLanguage(t *testing.T, file string, recall, share float64) {
 	}
 }
 
-// TestRulesSayWhatIsWrong reads broken rules.
+// TestRulesSayWhatIsWrong checks the errors for broken rules.
 func TestRulesSayWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		"protects":                          "want a kind",
 		"wish my lawyer":                    "want a kind",
-		"reports (my|our lawyer":            "does not end",
+		"reports (my|our lawyer":            "is not closed",
 		"reports (my|(our)) lawyer":         "inside another",
-		"reports my) lawyer":                "outside of a bracket",
+		"reports my) lawyer":                "outside a bracket",
 		"reports (my|) lawyer":              "choice is empty",
 		"reports ... lawyer":                "begins and ends",
 		"reports my ...":                    "begins and ends",
 		"reports ?":                         "begins and ends",
 		"reports a* lawyer":                 "fewer than 3 bytes",
-		"reports la*yer":                    "no word",
-		"reports --- lawyer":                "no word",
+		"reports la*yer":                    "not a word",
+		"reports --- lawyer":                "not a word",
 		"reports a b c d e f g h i j k l m": "1 to 12 words",
 		"reports (a|b|c|d|e|f|g|h) (a|b|c|d|e|f|g|h) (a|b|c|d|e|f|g|h) (a|b|c|d|e|f|g|h) (a|b|c|d)": "variants",
 	} {
@@ -116,8 +116,8 @@ func TestRulesSayWhatIsWrong(t *testing.T) {
 	}
 }
 
-// TestPatterns shows the forms of patterns and how frames and longer matches take others
-// away.
+// TestPatterns shows the forms of patterns, and how frames and longer matches remove
+// others.
 func TestPatterns(t *testing.T) {
 	rules, err := ParseRules(fstest.MapFS{"xx.txt": {Data: []byte(`
 reports [dear] my (lawyer|legal team) ... says
@@ -167,7 +167,7 @@ name ^ adv ?
 	}
 }
 
-// TestNames looks at the names of contacts and conversations in several languages.
+// TestNames checks names of contacts and conversations in several languages.
 func TestNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"Adv. De Wit": true, "Me Dupont": true, "avukat Mehmet": true, "Mehmet avukat": true, "RA Schulz": true, "Avv. Bianchi": true, "mecenas Nowak": true,
@@ -182,8 +182,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestHostileTexts scans texts made of the words of the rules, so that as many patterns as
-// possible begin everywhere.
+// TestHostileTexts scans texts made up of words from the rules, so that as many patterns
+// as possible begin everywhere.
 func TestHostileTexts(t *testing.T) {
 	rules := testRules(t)
 	var words []string
@@ -210,7 +210,7 @@ func TestHostileTexts(t *testing.T) {
 	}
 }
 
-// TestRulesVersion: the version follows from the text of the rules alone.
+// TestRulesVersion checks that the version depends only on the text of the rules.
 func TestRulesVersion(t *testing.T) {
 	version := func(files fstest.MapFS) argus.Hash {
 		r, err := ParseRules(files)

@@ -21,27 +21,30 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A Fingerprint names a public key: the first 16 bytes of SHA-256 over its text.
+// A Fingerprint names a public key. It is the first 16 bytes of the SHA-256 of the key's
+// text.
 type Fingerprint [16]byte
 
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
-// Recipients are those who can open a seal: the judge, and at least one more, since a
-// lost key must not lose the evidence.
+// Recipients are the people who can open a seal: the judge and at least one other, since
+// losing a key must not mean losing the evidence.
 type Recipients struct {
 	keys   []age.Recipient
 	prints []Fingerprint
 }
 
-// leastRecipients and mostRecipients are how many keys can open a seal.
+// leastRecipients and mostRecipients are the minimum and the maximum number of keys that
+// can open a seal.
 const (
 	leastRecipients = 2
 	mostRecipients  = 32
 )
 
-// ParseRecipients parses public keys in age's notation (age1…, or age1pq1… for those that
-// hold against quantum computers, but not both), one a line. It skips empty lines and those
-// that begin with #. Fewer than two different keys are an error.
+// ParseRecipients parses public keys in age's notation, one per line. The keys are either
+// all of the form age1… or all of the form age1pq1…, which withstands quantum computers. It
+// skips empty lines and those that begin with #. Fewer than two different keys are an
+// error.
 func ParseRecipients(lines string) (*Recipients, error) {
 	to := &Recipients{}
 	hybrid := 0
@@ -52,7 +55,7 @@ func ParseRecipients(lines string) (*Recipients, error) {
 		}
 		keys, err := age.ParseRecipients(strings.NewReader(line))
 		if err != nil || len(keys) != 1 {
-			return nil, fmt.Errorf("parse the judge's keys: %q is no public key of age", line)
+			return nil, fmt.Errorf("parse the judge's keys: %q is not a public key of age", line)
 		}
 		sum := sha256.Sum256([]byte(line))
 		f := Fingerprint(sum[:16])
@@ -66,16 +69,16 @@ func ParseRecipients(lines string) (*Recipients, error) {
 	}
 	switch n := len(to.keys); {
 	case n < leastRecipients:
-		return nil, fmt.Errorf("parse the judge's keys: %d different keys, want at least %d: a lost key must not lose the evidence", n, leastRecipients)
+		return nil, fmt.Errorf("parse the judge's keys: %d different keys, want at least %d, since losing a key must not mean losing the evidence", n, leastRecipients)
 	case n > mostRecipients:
-		return nil, fmt.Errorf("parse the judge's keys: %d keys, at most %d are supported", n, mostRecipients)
+		return nil, fmt.Errorf("parse the judge's keys: %d keys, but at most %d are supported", n, mostRecipients)
 	case hybrid != 0 && hybrid != n:
-		return nil, errors.New("parse the judge's keys: some are post-quantum keys (age1pq1…) and some are not; the weaker would decide")
+		return nil, errors.New("parse the judge's keys: some are post-quantum keys (age1pq1…) and some are not; the seal would be as weak as the weakest")
 	}
 	return to, nil
 }
 
-// Fingerprints names the keys.
+// Fingerprints returns the fingerprints of the keys.
 func (to *Recipients) Fingerprints() []Fingerprint { return slices.Clone(to.prints) }
 
 func (to *Recipients) encrypt(w io.Writer) (io.WriteCloser, error) {
@@ -88,7 +91,7 @@ func (to *Recipients) encrypt(w io.Writer) (io.WriteCloser, error) {
 // ErrNoKey means that none of the given private keys opens a seal.
 var ErrNoKey = errors.New("none of the given private keys opens it")
 
-// decrypt opens an age file. Damage that comes later is an error of the reader.
+// decrypt opens an age file. Damage further on in the file is an error of the reader.
 func decrypt(file []byte, identities []age.Identity) (io.Reader, error) {
 	if len(identities) == 0 {
 		return nil, ErrNoKey
@@ -103,9 +106,9 @@ func decrypt(file []byte, identities []age.Identity) (io.Reader, error) {
 	return r, nil
 }
 
-// A Batch seals the messages of one batch: each under a key of its own, derived from the
-// key of the batch, which an envelope holds for the recipients. Forget a batch with its
-// plaintexts: whoever has it can open them.
+// A Batch seals the messages of one batch, each with a key of its own. These keys are
+// derived from the key of the batch, which an envelope holds for the recipients. Discard
+// a Batch together with its plaintexts, since anyone who has it can open the messages.
 type Batch struct {
 	key    [KeySize]byte
 	id     argus.Hash
@@ -115,14 +118,15 @@ type Batch struct {
 const (
 	envelopeMagic = "ARGUSPK1"
 	messageMagic  = "ARGUSPM1"
-	// leastPadded is the smallest padded size: a short message looks like any other.
+	// leastPadded is the minimum padded size, so that all short messages look alike.
 	leastPadded = 512
-	// MaxSealed is the most bytes that one seal holds: more than a record has.
+	// MaxSealed is the maximum number of bytes in one seal, which is more than a record
+	// has.
 	MaxSealed = 64 << 20
 )
 
-// NewBatch makes the key of a batch and its envelope, an age file behind a head. The
-// envelope must be durable before any message that is sealed with the batch.
+// NewBatch makes the key of a batch and its envelope, an age file that follows a head.
+// The envelope must be durable before any message that is sealed with the batch.
 func NewBatch(to *Recipients) (*Batch, []byte, error) {
 	b := &Batch{}
 	if _, err := rand.Read(b.key[:]); err != nil {
@@ -136,7 +140,8 @@ func NewBatch(to *Recipients) (*Batch, []byte, error) {
 	return b, envelope, nil
 }
 
-// ID names the batch. It is a hash of its key, so that no other key can take its place.
+// ID names the batch. It is a hash of the batch's key, so that no other key can replace
+// it.
 func (b *Batch) ID() argus.Hash { return b.id }
 
 func derive(key, salt []byte, use string) []byte {
@@ -149,7 +154,8 @@ func derive(key, salt []byte, use string) []byte {
 
 func (b *Batch) commitment() argus.Hash { return argus.Hash(derive(b.key[:], nil, "batch")) }
 
-// wrap makes an envelope: head, then an age file of the key and the hash of the head.
+// wrap makes an envelope: a head, followed by an age file that contains the key and the
+// hash of the head.
 func (b *Batch) wrap(to *Recipients) ([]byte, error) {
 	out := bytes.NewBufferString(envelopeMagic)
 	out.Write(b.id[:])
@@ -192,17 +198,17 @@ func cutPrints(b []byte) (prints []Fingerprint, rest []byte, err error) {
 	return prints, b, nil
 }
 
-// An Envelope is the readable part of an envelope.
+// An Envelope is the part of an envelope that can be read without a key.
 type Envelope struct {
 	Batch      argus.Hash
 	Recipients []Fingerprint
 	head, age  []byte
 }
 
-// ParseEnvelope reads the part that needs no key.
+// ParseEnvelope reads the part of an envelope that needs no key.
 func ParseEnvelope(data []byte) (*Envelope, error) {
 	if len(data) > 1<<20 || !bytes.HasPrefix(data, []byte(envelopeMagic)) || len(data) < len(envelopeMagic)+sha256.Size {
-		return nil, fmt.Errorf("read an envelope: it is none of version 1: %w", argus.ErrDamaged)
+		return nil, fmt.Errorf("read an envelope: it is not an envelope of version 1: %w", argus.ErrDamaged)
 	}
 	e := &Envelope{Batch: argus.Hash(data[len(envelopeMagic) : len(envelopeMagic)+sha256.Size])}
 	var err error
@@ -213,7 +219,8 @@ func ParseEnvelope(data []byte) (*Envelope, error) {
 	return e, nil
 }
 
-// OpenEnvelope returns the batch of an envelope, with a private key of any recipient.
+// OpenEnvelope returns the batch of an envelope. It needs the private key of one
+// recipient.
 func OpenEnvelope(data []byte, identities ...age.Identity) (*Batch, error) {
 	e, err := ParseEnvelope(data)
 	if err != nil {
@@ -235,9 +242,10 @@ func OpenEnvelope(data []byte, identities ...age.Identity) (*Batch, error) {
 	return b, nil
 }
 
-// Reseal makes an envelope of the same batch for other recipients, such as a new judge,
-// with a private key of one of the present ones. No sealed message changes. The present
-// recipients can still open the earlier envelope, as long as anybody has it.
+// Reseal makes an envelope of the same batch for other recipients, such as a new judge.
+// It needs the private key of one of the present recipients. No sealed message changes.
+// The present recipients can still open the earlier envelope, as long as a copy of it
+// exists.
 func Reseal(envelope []byte, to *Recipients, identities ...age.Identity) ([]byte, error) {
 	b, err := OpenEnvelope(envelope, identities...)
 	if err != nil {
@@ -250,23 +258,23 @@ func Reseal(envelope []byte, to *Recipients, identities ...age.Identity) ([]byte
 	return again, nil
 }
 
-// Algorithm names the way of sealing, for people.
+// Algorithm describes the sealing algorithm for people.
 const Algorithm = "age, HKDF-SHA-256, AES-256-GCM, Padmé"
 
-// About is the readable part of a sealed message.
+// About is the part of a sealed message that can be read without a key.
 type About struct {
 	Class Class
 	// Directory is the version of the directory in use.
 	Directory argus.Hash
-	// Batch, Recipients and Salt are set by Seal: the batch, those to whom its key was
-	// first sealed, and the salt of the message's key.
+	// Batch, Recipients and Salt are set by Seal. They are the batch, the recipients to
+	// whom its key was first sealed, and the salt of the message's key.
 	Batch      argus.Hash
 	Recipients []Fingerprint
 }
 
-// Padded returns the size to which a size in bytes is padded: Padmé of Nikitin, Barman,
-// Lueks, Underwood, Hubaux and Ford, "Reducing Metadata Leakage from Encrypted Files and
-// Communication with PURBs" (PoPETs 2019), and at least 512.
+// Padded returns the padded size for a size in bytes, at least 512. It is Padmé by
+// Nikitin, Barman, Lueks, Underwood, Hubaux and Ford, "Reducing Metadata Leakage from
+// Encrypted Files and Communication with PURBs" (PoPETs 2019).
 func Padded(size int) int {
 	if size <= leastPadded {
 		return leastPadded
@@ -276,7 +284,7 @@ func Padded(size int) int {
 	return (size + mask) &^ mask
 }
 
-// Seal encrypts a message, padded, with its readable part.
+// Seal pads and encrypts a message, and adds its readable part.
 func (b *Batch) Seal(plain []byte, class Class, directory argus.Hash) ([]byte, error) {
 	if len(plain) > MaxSealed || class == None || int(class) >= len(classWords) {
 		return nil, fmt.Errorf("seal a message of %d bytes found by %s: want a finding and at most %d bytes", len(plain), class, MaxSealed)
@@ -302,8 +310,8 @@ func (b *Batch) Seal(plain []byte, class Class, directory argus.Hash) ([]byte, e
 	return aead.Seal(out, nonce, padded, head), nil
 }
 
-// cipher returns the cipher of one message. Its key has a random salt and encrypts nothing
-// else, so the nonce may always be the same.
+// cipher returns the cipher for one message. Its key is derived with a random salt and
+// encrypts nothing else, so the nonce can be constant.
 func (b *Batch) cipher(salt []byte) (cipher.AEAD, []byte, error) {
 	block, err := aes.NewCipher(derive(b.key[:], salt, "message"))
 	if err != nil {
@@ -313,8 +321,8 @@ func (b *Batch) cipher(salt []byte) (cipher.AEAD, []byte, error) {
 	return aead, make([]byte, 12), err
 }
 
-// ReadAbout returns the readable part of a sealed message. Nothing proves it until the
-// message is opened.
+// ReadAbout returns the readable part of a sealed message. That part is not authenticated
+// until the message is opened.
 func ReadAbout(sealed []byte) (About, error) {
 	a, _, _, err := cutSealed(sealed)
 	return a, err
@@ -326,7 +334,7 @@ func cutSealed(sealed []byte) (a About, salt, body []byte, err error) {
 	}
 	const fixed = len(messageMagic) + 1 + 3*sha256.Size
 	if len(sealed) < fixed || string(sealed[:len(messageMagic)]) != messageMagic {
-		return fail(errors.New("it is none of version 1"))
+		return fail(errors.New("it is not a sealed message of version 1"))
 	}
 	rest := sealed[len(messageMagic):]
 	if a.Class = Class(rest[0]); a.Class == None || int(a.Class) >= len(classWords) {
@@ -342,7 +350,7 @@ func cutSealed(sealed []byte) (a About, salt, body []byte, err error) {
 	return a, salt, body, nil
 }
 
-// Open returns the whole message, or an error and nothing of it.
+// Open returns the whole message, or an error and no part of the message.
 func (b *Batch) Open(sealed []byte) ([]byte, About, error) {
 	a, salt, body, err := cutSealed(sealed)
 	if err != nil {

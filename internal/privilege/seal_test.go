@@ -16,7 +16,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/form"
 )
 
-// TestSeal opens sealed messages with either key, and finds each change.
+// TestSeal opens sealed messages with either key, and checks that each change is found.
 func TestSeal(t *testing.T) {
 	to, ids := testRecipients(t)
 	batch, envelope, err := NewBatch(to)
@@ -60,8 +60,8 @@ func TestSeal(t *testing.T) {
 		broken := bytes.Clone(envelope)
 		broken[i] ^= 1
 		if b, err := OpenEnvelope(broken, ids[0]); err == nil {
-			// An age header has stanzas for others, which one reader cannot check; its MAC
-			// covers them.
+			// An age header has stanzas for other recipients, which one reader cannot
+			// check, but the header's MAC covers them.
 			t.Fatalf("byte %d of the envelope can be changed: %v", i, b.ID())
 		}
 		if _, err := OpenEnvelope(envelope[:i], ids[0]); err == nil {
@@ -102,7 +102,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// TestReseal: the judge's key is lost, and the second recipient seals to a new judge.
+// TestReseal checks that if the judge's key is lost, the second recipient can reseal to a
+// new judge.
 func TestReseal(t *testing.T) {
 	to, ids := testRecipients(t)
 	batch, envelope, err := NewBatch(to)
@@ -141,7 +142,7 @@ func TestReseal(t *testing.T) {
 	}
 }
 
-// TestSealPostQuantum seals to hybrid keys.
+// TestSealPostQuantum seals messages to hybrid keys.
 func TestSealPostQuantum(t *testing.T) {
 	var lines []string
 	var last age.Identity
@@ -173,7 +174,7 @@ func TestSealPostQuantum(t *testing.T) {
 	}
 }
 
-// TestPadded holds the sizes to the properties of Padmé.
+// TestPadded checks that the sizes have the properties of Padmé.
 func TestPadded(t *testing.T) {
 	for size, want := range map[int]int{0: 512, 1: 512, 512: 512, 513: 544, 544: 544, 545: 576, 1000: 1024, 1025: 1088, 100_000: 100_352, 1 << 20: 1 << 20} {
 		if got := Padded(size); got != want {
@@ -196,7 +197,7 @@ func TestPadded(t *testing.T) {
 	}
 }
 
-// TestSealSizes opens messages of all sizes around the classes.
+// TestSealSizes seals and opens messages of all sizes around the padded sizes.
 func TestSealSizes(t *testing.T) {
 	to, _ := testRecipients(t)
 	batch, _, err := NewBatch(to)
@@ -205,7 +206,7 @@ func TestSealSizes(t *testing.T) {
 	}
 	sizes := map[int]bool{}
 	for _, n := range []int{0, 1, 2, 507, 508, 509, 540, 541, 5000, 70_000} {
-		plain := bytes.Repeat([]byte{0}, n) // like its own padding
+		plain := bytes.Repeat([]byte{0}, n) // looks like its own padding
 		sealed, err := batch.Seal(plain, ByDirectory, argus.Hash{})
 		if err != nil {
 			t.Fatal(err)
@@ -308,7 +309,7 @@ func BenchmarkSeal(b *testing.B) {
 	})
 }
 
-// TestSealRecord seals a record in the form that the evidence hides records in, and gets
+// TestSealRecord seals a record in the form in which the evidence hides records, and gets
 // it back with its identity.
 func TestSealRecord(t *testing.T) {
 	to, ids := testRecipients(t)

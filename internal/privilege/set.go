@@ -14,10 +14,11 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A Set matches accounts with a directory that it does not contain: it has keyed hashes of
-// the identifiers, with the days and the profession of each. Without the key it tells how
-// many there are, and nobody can test a guess. With the key anybody can: a telephone
-// number has so few digits that all of them can be tried in hours.
+// A Set matches accounts with a directory that it does not contain. It holds keyed hashes
+// of the identifiers, with the days and the profession of each. Without the key, it
+// reveals only the number of identifiers, and nobody can test a guess. With the key,
+// anybody can test guesses: telephone numbers have so few digits that all of them can be
+// tried within hours.
 //
 // A Set does not change and may be used by several goroutines.
 type Set struct {
@@ -28,7 +29,7 @@ type Set struct {
 
 type setRow struct {
 	tag         tag
-	from, until int32 // days since 1970, both included
+	from, until int32 // in days since 1970, both inclusive
 	profession  Profession
 }
 
@@ -43,7 +44,7 @@ const (
 	maxSetRows = 1 << 26
 )
 
-// NewSet makes the set of a directory under a key.
+// NewSet makes the set of a directory with a key.
 func NewSet(d *Directory, key Key) (*Set, error) {
 	version, err := d.Version()
 	if err != nil {
@@ -62,17 +63,17 @@ func NewSet(d *Directory, key Key) (*Set, error) {
 		}
 	}
 	if len(s.rows) > maxSetRows {
-		return nil, fmt.Errorf("make the set of a directory: it has %d identifiers, at most %d are supported", len(s.rows), maxSetRows)
+		return nil, fmt.Errorf("make the set of a directory: it has %d identifiers, but at most %d are supported", len(s.rows), maxSetRows)
 	}
 	slices.SortFunc(s.rows, setRow.compare)
 	s.rows = slices.Clip(slices.Compact(s.rows))
 	return s, nil
 }
 
-// Version is that of the directory.
+// Version returns the version of the directory.
 func (s *Set) Version() argus.Hash { return s.version }
 
-// Len is the number of identifiers, each with its days.
+// Len returns the number of rows: one for each identifier and period of protection.
 func (s *Set) Len() int { return len(s.rows) }
 
 func (s *Set) tagger() *tagger { return &tagger{mac: s.key.mac("directory")} }
@@ -93,14 +94,14 @@ func (s *Set) Encode() []byte {
 	return s.key.authenticate("set", out)
 }
 
-// authenticate appends a keyed hash.
+// authenticate appends a keyed hash of the data.
 func (k Key) authenticate(use string, data []byte) []byte {
 	mac := k.mac(use)
 	mac.Write(data)
 	return mac.Sum(data)
 }
 
-// authentic returns the data that authenticate was given.
+// authentic checks the keyed hash and returns the data without it.
 func (k Key) authentic(use string, data []byte) ([]byte, bool) {
 	if len(data) < sha256.Size {
 		return nil, false
@@ -111,9 +112,9 @@ func (k Key) authentic(use string, data []byte) ([]byte, bool) {
 	return body, hmac.Equal(mac.Sum(nil), sum)
 }
 
-// ParseSet reads a set that was encoded under the same key. Any difference is an error that
-// wraps argus.ErrDamaged: a set with missing rows would protect fewer people, and nobody
-// would see it.
+// ParseSet reads a set that was encoded with the same key. If anything has changed, the
+// error wraps argus.ErrDamaged: a set with missing rows would protect fewer people without
+// anybody noticing.
 func ParseSet(data []byte, key Key) (*Set, error) {
 	body, ok := key.authentic("set", data)
 	if !ok {
@@ -128,7 +129,7 @@ func ParseSet(data []byte, key Key) (*Set, error) {
 
 func parseRows(body []byte, key Key) (*Set, error) {
 	if len(body) < setHead || string(body[:len(setMagic)]) != setMagic {
-		return nil, errors.New("it is no set of version 1")
+		return nil, errors.New("it is not a set of version 1")
 	}
 	s := &Set{version: argus.Hash(body[len(setMagic) : setHead-4]), key: key}
 	n := int(binary.LittleEndian.Uint32(body[setHead-4:]))
@@ -147,7 +148,7 @@ func parseRows(body []byte, key Key) (*Set, error) {
 	return s, nil
 }
 
-// find returns the rows of a tag.
+// find returns the rows with the given tag.
 func (s *Set) find(t tag) []setRow {
 	first := sort.Search(len(s.rows), func(i int) bool { return bytes.Compare(s.rows[i].tag[:], t[:]) >= 0 })
 	end := first
@@ -157,15 +158,16 @@ func (s *Set) find(t tag) []setRow {
 	return s.rows[first:end]
 }
 
-// A party is how one account is known: its tag in the state, and its rows in the set. A
-// telephone number and an address have one tag on all services.
+// A party is what is known about an account: its tag in the state, and its rows in the
+// set. A telephone number or an address has the same tag on all services.
 type party struct {
 	tag  tag
 	rows []setRow
 }
 
-// protectedOn reports whether the account is protected at a moment. Clocks and zones may
-// be off by a day. A message without a time could be of any.
+// protectedOn reports whether the account is protected when a message is sent, and
+// returns the profession. It allows for clocks and zones that are off by a day. A message
+// without a time counts as sent while the account was protected.
 func (p party) protectedOn(sent argus.Time) (Profession, bool) {
 	for _, r := range p.rows {
 		day := floorDiv(sent.Micros, 86400*1e6)
@@ -176,8 +178,8 @@ func (p party) protectedOn(sent argus.Time) (Profession, bool) {
 	return Unstated, false
 }
 
-// A Matcher finds the parties of messages in a set. It remembers accounts, which changes
-// no answer. Each goroutine needs its own.
+// A Matcher looks up the parties of messages in a set. It caches accounts, but this never
+// changes an answer. Each goroutine needs its own.
 type Matcher struct {
 	set       *Set
 	countries []string
@@ -188,16 +190,17 @@ type Matcher struct {
 
 type accountName struct{ service, account string }
 
-// mostAccounts is the least number of accounts that are remembered.
+// mostAccounts is the number of accounts after which a new generation of the cache
+// begins.
 const mostAccounts = 1 << 15
 
-// NewMatcher returns a matcher. Numbers in national form are those of the given countries
-// (ISO 3166).
+// NewMatcher returns a matcher. Numbers in national form are read as numbers of the given
+// countries (ISO 3166).
 func NewMatcher(s *Set, countries ...string) *Matcher {
 	return &Matcher{set: s, countries: countries, accounts: &tagger{mac: s.key.mac("state")}, listed: s.tagger(), now: map[accountName]party{}}
 }
 
-// party looks an account up.
+// party looks up an account.
 func (m *Matcher) party(service, account string) party {
 	name := accountName{service, account}
 	if p, ok := m.now[name]; ok {
@@ -209,7 +212,7 @@ func (m *Matcher) party(service, account string) party {
 		forms(service, account, m.countries, func(x Identifier) {
 			p.rows = append(p.rows, m.set.find(m.listed.identifier(x))...)
 			if x.Kind == kindPhone || x.Kind == kindEmail {
-				name = x // the same person on every service, and in address books
+				name = x // it is the same person on every service and in address books
 			}
 		})
 		p.tag = m.accounts.identifier(name)
@@ -221,9 +224,10 @@ func (m *Matcher) party(service, account string) party {
 	return p
 }
 
-// appendParties appends the accounts between which a record communicates: sender,
-// receivers, those in a call, the two of a direct conversation, and a conversation that is
-// named after an account. It may append one twice.
+// appendParties appends the accounts that take part in the communication in a record: the
+// sender, the receivers, the participants of a call, the two accounts of a direct
+// conversation, and the account after which a conversation is named. It may append an
+// account twice.
 func appendParties(dst []string, m *argus.Message) []string {
 	dst = append(append(dst, m.From), m.To...)
 	if m.Facts != nil && m.Facts.Call != nil {

@@ -11,15 +11,15 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A State is the memory of the matchers of the messages seen so far. It holds keyed hashes
-// and days, no text and no account. It only grows, and the same messages give the same
-// state after [Recogniser.Backwards] in whatever order they came.
+// A State is the matchers' memory of the messages seen so far. It holds keyed hashes and
+// days, but no text and no account. It only grows. After [Recogniser.Backwards], the same
+// messages give the same state, whatever order they arrived in.
 type State struct {
-	// conversations and accounts are those with a finding, or groups.
+	// conversations and accounts hold those with a finding, and groups.
 	conversations map[tag]*conversation
 	accounts      map[tag]*account
-	// seen are keyed hashes of protected messages: ids, ids of the service, texts, quoted
-	// sentences, attachments.
+	// seen holds keyed hashes from protected messages: ids, the service's ids, texts,
+	// quoted sentences and attachments.
 	seen map[tag]struct{}
 	// grew is set by each change.
 	grew bool
@@ -27,44 +27,46 @@ type State struct {
 
 // conversation is the state of a conversation.
 type conversation struct {
-	// members are those of a group, up to one more than maxGroup, smallest tags first.
+	// members are the members of a group, up to one more than maxGroup, sorted by tag.
 	members []tag
 	// listed is set if a member is in the directory.
 	listed bool
 	// known is set if the words show a protected relation.
 	known bool
-	// days are the weak signs of a conversation that is not known, by day.
+	// days holds the weak signs in a conversation that is not known, keyed by day.
 	days map[int32]signs
 }
 
-// signs are the weak signs of one day. A day with two different counsels makes the
-// conversation known, so that one is enough to remember.
+// signs are the weak signs of one day. Only one counsel rule needs to be remembered,
+// since a day with two different ones makes the conversation known.
 type signs struct {
-	counsel            uint32 // the rule, 0 for none
+	counsel            uint32 // the tag of the rule, 0 if there is none
 	profession, matter bool
 }
 
-// account is the state of an account that the words show as a protected person's.
+// account is the state of an account that, according to words or names, belongs to a
+// protected person.
 type account struct {
-	// in are the first two conversations, smallest tags first. Two make the account known
-	// in all of its conversations.
+	// in holds the two conversations with the smallest tags in which words show this. Two
+	// conversations make the account known in all of its conversations.
 	in []tag
-	// named is set if its own name has the role.
+	// named is set if the name of the account contains the role.
 	named bool
 }
 
 func (a *account) known() bool { return a.named || len(a.in) >= knownIn }
 
 const (
-	// maxGroup is the most members of a group that is protected as a whole. In a larger one,
-	// the messages are protected that a protected person sends, and answers to them.
+	// maxGroup is the maximum number of members in a group that is protected as a whole. In
+	// a larger group, only the messages that a protected person sends and the answers to
+	// them are protected.
 	maxGroup = 50
-	// knownIn is in how many conversations the words must show an account as a protected
-	// person's, so that it counts as one everywhere.
+	// knownIn is the number of conversations in which words must show that an account
+	// belongs to a protected person before it counts as one everywhere.
 	knownIn = 2
-	// windowDays is how many days may lie between weak signs that count together.
+	// windowDays is the maximum number of days between weak signs that count together.
 	windowDays = 3
-	// noDay is the day of messages without a time.
+	// noDay is the day used for messages without a time.
 	noDay = int32(-1 << 31)
 )
 
@@ -90,7 +92,7 @@ func (s *State) conversation(t tag) *conversation {
 }
 
 // insert adds a tag to a sorted list of the smallest tags, and reports whether the list
-// has changed. The smallest do not depend on the order in which they come.
+// has changed. The smallest tags do not depend on the order in which tags are added.
 func insert(list []tag, t tag, most int) ([]tag, bool) {
 	at, there := slices.BinarySearchFunc(list, t, compareTags)
 	if there || at == most {
@@ -109,8 +111,8 @@ func (s *State) addMember(conv, member tag) {
 	s.grew = s.grew || added
 }
 
-// addKnown notes that the words show a protected relation in a conversation, and if who is
-// not zero, whose profession it is.
+// addKnown records that the words in a conversation show a protected relation. If who is
+// not zero, it is the account of the protected person.
 func (s *State) addKnown(conv, who tag) {
 	if c := s.conversation(conv); !c.known {
 		c.known, c.days = true, nil
@@ -140,7 +142,8 @@ func (s *State) addNamed(who tag) {
 	}
 }
 
-// addSigns notes weak signs of a day and reports whether those around it are enough.
+// addSigns records the weak signs of a day, and reports whether the signs around that day
+// are enough.
 func (s *State) addSigns(conv tag, day int32, counsels []uint32, profession, matter bool) bool {
 	c := s.conversation(conv)
 	if c.known {
@@ -170,8 +173,8 @@ func (s *State) addSigns(conv tag, day int32, counsels []uint32, profession, mat
 	return false
 }
 
-// enough reports whether the signs of a window that begins on a day are enough: two
-// different counsels, or one with a profession or a matter.
+// enough reports whether the signs in a window that begins on the given day are enough:
+// two different counsel rules, or one together with a profession or a matter.
 func (c *conversation) enough(first, around int32) bool {
 	days := []int32{around}
 	if around != noDay {
@@ -206,8 +209,8 @@ func (s *State) has(t tag) bool {
 
 const stateMagic = "ARGUSPS1"
 
-// Encode returns the state as a file under a key (docs/privilege.md). Equal states give
-// equal bytes.
+// Encode returns the state as a file authenticated with a key (docs/privilege.md). Equal
+// states give equal bytes.
 func (s *State) Encode(key Key) []byte {
 	out := []byte(stateMagic)
 	num := func(n int) { out = binary.AppendUvarint(out, uint64(n)) }
@@ -251,8 +254,8 @@ func (s *State) Encode(key Key) []byte {
 	return key.authenticate("state file", out)
 }
 
-// ParseState reads a state that was encoded under the same key. Damage is an error that wraps
-// argus.ErrDamaged: a state that lacks a part would protect fewer messages.
+// ParseState reads a state that was encoded with the same key. If it is damaged, the error
+// wraps argus.ErrDamaged: an incomplete state would protect fewer messages.
 func ParseState(data []byte, key Key) (*State, error) {
 	body, ok := key.authentic("state file", data)
 	if !ok {
@@ -265,7 +268,7 @@ func ParseState(data []byte, key Key) (*State, error) {
 	return s, nil
 }
 
-// stateReader reads the parts of a state. The first error stays.
+// stateReader reads the parts of a state. It keeps the first error.
 type stateReader struct {
 	b   []byte
 	err error
@@ -281,7 +284,8 @@ func (r *stateReader) take(n int) []byte {
 	return out
 }
 
-// num reads a number of parts of a least size each, so that it cannot exceed the bytes.
+// num reads the number of parts that follow. Each part has a minimum size, so the number
+// cannot exceed what the remaining bytes can hold.
 func (r *stateReader) num(least int) int {
 	n, size := binary.Uvarint(r.b)
 	if r.err == nil && (size <= 0 || n > uint64(len(r.b)/least)) {
@@ -294,7 +298,7 @@ func (r *stateReader) num(least int) int {
 	return int(n)
 }
 
-// ordered reads a tag that must follow the one before.
+// ordered reads a tag that must sort after the previous one.
 func (r *stateReader) ordered(last *tag, first bool) tag {
 	t := tag(r.take(len(tag{})))
 	if r.err == nil && !first && bytes.Compare(last[:], t[:]) >= 0 {
@@ -320,14 +324,14 @@ func (r *stateReader) tags(most int) (list []tag) {
 func (r *stateReader) flags(most byte) byte {
 	b := r.take(1)[0]
 	if b > most {
-		r.err = errors.Join(r.err, errors.New("it has unknown marks"))
+		r.err = errors.Join(r.err, errors.New("it has unknown flags"))
 	}
 	return b
 }
 
 func parseState(body []byte) (*State, error) {
 	if !bytes.HasPrefix(body, []byte(stateMagic)) {
-		return nil, errors.New("it is no state of version 1")
+		return nil, errors.New("it is not a state of version 1")
 	}
 	r := &stateReader{b: body[len(stateMagic):]}
 	s := NewState()
@@ -362,7 +366,7 @@ func parseState(body []byte) (*State, error) {
 		s.seen[t] = struct{}{}
 	}
 	if r.err == nil && len(r.b) > 0 {
-		r.err = errors.New("bytes follow its end")
+		r.err = errors.New("there are bytes after its end")
 	}
 	return s, r.err
 }

@@ -14,12 +14,13 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// invented is an invented case with the truth about it.
+// invented is an invented case, with the truth about it.
 type invented struct {
 	all []Sighting
-	// protected is the truth by message: why it is protected, "" if it is not.
+	// protected holds the truth about each message: why it is protected, or "" if it is
+	// not.
 	protected []string
-	// people are the accounts of lawyers and journalists.
+	// people holds the accounts of lawyers and journalists.
 	people []Identifier
 }
 
@@ -89,16 +90,17 @@ func sightings(all []Sighting) iter.Seq2[Sighting, error] {
 	}
 }
 
-// score is how a run did.
+// score holds the results of a run.
 type score struct {
 	protected, found, ordinary, held int
-	live                             int // found as they came
+	live                             int // found when they arrived
 }
 
 func (s score) recall() float64 { return float64(s.found) / float64(max(s.protected, 1)) }
 func (s score) share() float64  { return float64(s.held) / float64(max(s.ordinary, 1)) }
 
-// measure runs the matchers over a case with a directory of some of its people.
+// measure runs the matchers over a case, with a directory that contains some of its
+// people.
 func (in *invented) measure(t testing.TB, people []Identifier) (s score, wrong map[int]Finding, missed []int) {
 	t.Helper()
 	first := testRecogniser(t, people...)
@@ -135,7 +137,7 @@ func (in *invented) measure(t testing.TB, people []Identifier) (s score, wrong m
 	return s, wrong, missed
 }
 
-// TestWorld holds the matchers to the bars on ten invented cases.
+// TestWorld checks that the matchers reach the required results on ten invented cases.
 func TestWorld(t *testing.T) {
 	seeds := uint64(10)
 	if testing.Short() {

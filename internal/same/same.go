@@ -14,25 +14,27 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A Key says which messages have the same content: those with equal keys. It depends on
-// nothing but the message. The zero key is that of messages without a content to compare.
+// A Key identifies the content of a message: messages with equal keys have the same
+// content. It depends only on the message. Messages without content to compare have the
+// zero key.
 //
 // The content is the service, the sender, the sent time with its precision, the title (of a
 // mail the subject), the text, the attachments, and whether it is a poll. Receivers,
-// conversation and ids do not count, so a mail in two folders that has an id in each has one
-// content. Texts and titles are compared in NFC, line by line, without white space at the end
-// of lines, and without empty lines at both ends. An attachment is its bytes, or its name if
-// the bytes are not held. Equal messages that a log without ids has one after another
-// ([argus.Message.Repeat]) are different.
+// conversation and ids do not count, so a mail that has a different id in each of two folders
+// has one content. Texts and titles are compared in NFC, line by line, without white space at
+// the end of lines, and without empty lines at both ends. An attachment is compared by its
+// bytes, or by its name if the bytes are not held. Equal messages that follow each other in a
+// log without ids ([argus.Message.Repeat]) are different.
 //
-// These have no content to compare: anything that is not a message, a statement of the service, a
-// message whose sent time is unknown, a locked one, and one with neither a text nor an
-// attachment that is held.
+// The following have no content to compare: anything that is not a message, a statement of the
+// service, a message whose sent time is unknown, a locked message, and a message with neither a
+// text nor an attachment whose bytes are held.
 //
-// Two contents with one key are nowhere to be expected: among n different messages of one
-// moment the odds are n² to 2¹²⁹, and nobody can make two with fewer than 2⁶⁴ attempts.
+// Two different contents with the same key are not to be expected: among n different
+// messages sent at the same moment, the probability is n²/2¹²⁹, and making such a pair on
+// purpose takes about 2⁶⁴ attempts.
 type Key struct {
-	Micros int64 // of the sent time
+	Micros int64 // the sent time
 	// Sum is a part of the SHA-256 of the rest, zero in the zero key.
 	Sum [16]byte
 }
@@ -82,11 +84,11 @@ func appendSized(b []byte, list ...string) []byte {
 	return b
 }
 
-// plainEnd is the number of bytes with which appendPlain ends a text. No text has the first of
-// them, since it is not UTF-8.
+// plainEnd is the number of bytes that appendPlain appends after a text. No text contains the
+// first of them, since it is not UTF-8.
 const plainEnd = 1
 
-// appendPlain appends a text as contents are compared.
+// appendPlain appends a text in the form in which contents are compared.
 func appendPlain(b []byte, s string) []byte {
 	if !norm.NFC.IsNormalString(s) {
 		s = norm.NFC.String(s)
@@ -108,10 +110,11 @@ func appendPlain(b []byte, s string) []byte {
 	return append(append(b[:begin], bytes.TrimRight(b[begin:], "\n")...), 0xFF)
 }
 
-// crlf has the second character of a line's end, by the first.
+// crlf maps the first character of a line ending to the second.
 var crlf = map[byte]string{'\r': "\n"}
 
-// String writes the key as queries write it: =, and in hexadecimal the moment and the sum.
+// String formats the key as in queries: an = sign, followed by the moment and the sum in
+// hexadecimal.
 func (k Key) String() string {
 	var b [8 + len(k.Sum)]byte
 	binary.BigEndian.PutUint64(b[:], uint64(k.Micros)^1<<63)
@@ -119,7 +122,7 @@ func (k Key) String() string {
 	return "=" + hex.EncodeToString(b[:])
 }
 
-// Parse reads a key.
+// Parse parses the result of [Key.String].
 func Parse(s string) (k Key, ok bool) {
 	digits, is := strings.CutPrefix(s, "=")
 	b, err := hex.DecodeString(digits)

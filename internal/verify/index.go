@@ -14,22 +14,22 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// An indexCheck checks the index and compares it with the evidence while that is verified.
-// The index is derived: rebuilding it repairs any damage.
+// An indexCheck checks the index and compares it with the evidence while the evidence is
+// being verified. The index is derived data: rebuilding it repairs any damage.
 type indexCheck struct {
 	open       index.Open
 	comparison index.Comparison // nil if there is nothing to compare
 	store      *evidence.Store
 	current    *evidence.Current
-	now        *argus.Record    // the record that is followed
+	now        *argus.Record    // the record being followed
 	stopped    error            // why the evidence could not be followed
-	other      error            // why the index is not of this evidence
+	other      error            // why the index does not belong to this evidence
 	trees      []*evidence.Tree // the trees of open deliveries that it has seen
 	damaged    bool             // the evidence is damaged, or part of it is newer
 }
 
 // begin checks the index by itself. It runs before the evidence is verified, so that the
-// evidence has everything that the index has seen.
+// evidence contains everything that the index has seen.
 func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, report func(Finding)) (err error) {
 	if _, err := os.Stat(layout.File(dir, layout.Index)); errors.Is(err, fs.ErrNotExist) {
 		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "there is no index yet"})
@@ -37,7 +37,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	}
 	ix, err := x.open(layout.File(dir, layout.Index), index.Options{ReadOnly: true})
 	if errors.Is(err, index.ErrOutdated) {
-		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "another version of Argus built the index; the next opening of the store rebuilds it"})
+		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is rebuilt the next time the store is opened"})
 		return nil
 	}
 	if err != nil {
@@ -50,7 +50,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 		return err
 	}
 	for _, name := range strays {
-		report(Finding{File: layout.Index + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file, so the index does not use it: a crash left it, it is being written, or the manifest was replaced with an earlier one"})
+		report(Finding{File: layout.Index + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file, so the index does not use it: it was left behind by a crash, it is being written, or the manifest was replaced with an earlier one"})
 	}
 	position, mark := ix.Mark()
 	x.trees = evidence.Trees(mark)
@@ -88,7 +88,7 @@ func (x *indexCheck) listen(report func(Finding)) func(Finding) {
 	}
 }
 
-// follow adds a sound record of the evidence.
+// follow takes the next sound record of the evidence.
 func (x *indexCheck) follow(ctx context.Context, r *argus.Record) {
 	if x.comparison == nil || x.stopped != nil {
 		return
@@ -98,7 +98,7 @@ func (x *indexCheck) follow(ctx context.Context, r *argus.Record) {
 	}
 }
 
-// Whole implements [index.Evidence]. Most calls ask for the record that is followed.
+// Whole implements [index.Evidence]. Most calls ask for the record being followed.
 func (x *indexCheck) Whole(ctx context.Context, seq uint64) (*argus.Record, error) {
 	if x.now.Seq == seq {
 		return evidence.Copies{Current: x.current}.Fill(ctx, x.now)
@@ -125,7 +125,7 @@ func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Find
 	case err != nil || result.Verified == nil:
 		return err
 	case result.IndexedTo > result.Last:
-		report(Finding{File: layout.Index, Offset: -1, Problem: fmt.Sprintf("the index has records up to %d, but the last record is %d; argus reindex rebuilds it", result.IndexedTo, result.Last)})
+		report(Finding{File: layout.Index, Offset: -1, Problem: fmt.Sprintf("the index has records up to %d, but the last record of the evidence is %d; argus reindex rebuilds the index", result.IndexedTo, result.Last)})
 		return nil
 	}
 	for _, t := range result.Others {
@@ -149,7 +149,7 @@ func (x *indexCheck) end(ctx context.Context, result *Verified, report func(Find
 	return x.stopped
 }
 
-// otherFinding is about an [evidence.ErrOther].
+// otherFinding returns the finding for an [evidence.ErrOther].
 func otherFinding(err error) Finding {
 	return Finding{File: layout.IndexManifest, Offset: -1, Problem: strings.TrimPrefix(err.Error(), argus.ErrDamaged.Error()+": ") + "; argus reindex rebuilds the index"}
 }
@@ -160,7 +160,7 @@ func indexFinding(err error) Finding {
 		f.File, f.Offset, f.Problem = layout.Index+"/"+d.File, d.Offset, d.Reason+"; argus reindex rebuilds the index"
 	}
 	if d, ok := errors.AsType[*index.Differs](err); ok {
-		f.First, f.Last, f.Problem = d.First, d.Last, "the index differs from the evidence at these records; argus reindex rebuilds it"
+		f.First, f.Last, f.Problem = d.First, d.Last, "the index differs from the evidence at these records; argus reindex rebuilds the index"
 	}
 	return f
 }

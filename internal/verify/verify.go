@@ -39,8 +39,8 @@ type Verified struct {
 	// seen.
 	Indexed   uint64 `json:"indexed"`
 	IndexedTo uint64 `json:"indexed_to"`
-	// Key is the public key that seals and ledger were checked with; KeyFrom is its
-	// source.
+	// Key is the public key with which the seals and the ledger were checked; KeyFrom is
+	// its source.
 	Key     string `json:"key"`
 	KeyFrom string `json:"key_from,omitempty"`
 }
@@ -56,8 +56,8 @@ var ErrKey = errors.New("the given key is not the public key of a store")
 
 // Options configure a verification.
 type Options struct {
-	// Key is the public key that the caller trusts; "" takes the one in the store, which
-	// proves only that the store agrees with itself.
+	// Key is the public key that the caller trusts; if it is empty, the key in the store
+	// is used, which proves only that the store agrees with itself.
 	Key string
 	// OpenIndex opens the index.
 	OpenIndex index.Open
@@ -67,8 +67,8 @@ type Options struct {
 	Advance func(bytes int64)
 }
 
-// Store recomputes everything that the store in a folder claims. The error is ErrOlder for
-// a store that has to be upgraded first, and [ErrKey] for an invalid key.
+// Store recomputes everything that the store in a folder claims. The error is
+// argus.ErrOlder for a store that must be upgraded first, and [ErrKey] for an invalid key.
 func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 	report, key := o.Report, o.Key
 	damage := func(file, format string, args ...any) {
@@ -114,11 +114,11 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 		result.KeyFrom = ""
 	}
 	// Another process may be writing: derived files are read first and the evidence last,
-	// so that it holds everything that they mention. The ledger is read once more after
-	// the evidence, and then mentions all of it.
+	// so that the evidence contains everything that they mention. The ledger is read once
+	// more after the evidence, so that it mentions everything in the evidence.
 	var said *claims.Claims
-	// cannot makes the error of a part a finding, so that verification always ends with a
-	// verdict.
+	// cannot turns the error of a part into a finding, so that verification always ends
+	// with a verdict.
 	cannot := func(part string, err error) error {
 		if err == nil || ctx.Err() != nil || errors.Is(err, argus.ErrLocked) {
 			return err
@@ -145,7 +145,7 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 		return nil, err
 	}
 	for _, d := range result.Unsealed {
-		if said == nil || said.Seals[d.String()] == "" { // otherwise reported already
+		if said == nil || said.Seals[d.String()] == "" { // otherwise it has been reported already
 			report(Finding{File: layout.Seal(d), Offset: -1, Delivery: d, Note: true,
 				Problem: fmt.Sprintf("delivery %s is not sealed: its ingest is under way or was interrupted (argus ingest --resume)", d)})
 		}
@@ -235,9 +235,9 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		case waits && now.Files[made] == claims.Hash(data):
 			// It is reported under its final name.
 		case !known && now.Unnamed[claims.Hash(data)]:
-			say(true, name, "the ledger has the %s, but the envelope with its name is destroyed", f.What)
+			say(true, name, "the ledger records the %s, but the envelope with its name has been destroyed", f.What)
 		case !known && !waits && strings.HasSuffix(e.Name(), f.Suffix):
-			say(false, name, "the ledger has no entry for this %s: Argus did not add it, since the entry comes before the file", what(e.Name()))
+			say(false, name, "the ledger has no entry for this %s: Argus did not add it, since it writes the entry before the file", what(e.Name()))
 		case !known:
 			say(true, name, "the file is not part of the store, or was left behind by a crash")
 		case claims.Hash(data) != want:
@@ -245,7 +245,7 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		}
 	}
 	for hash := range unnamed {
-		say(true, f.Name, "the ledger has a %s with the SHA-256 %s, whose name is destroyed with its envelope, but no file matches it", f.What, hash)
+		say(true, f.Name, "the ledger records a %s with the SHA-256 %s, whose name was destroyed with its envelope, but no file matches it", f.What, hash)
 	}
 	for name, hash := range f.Files {
 		file := f.Name + "/" + name
@@ -253,7 +253,7 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 			continue
 		}
 		if data, err := layout.Read(durable.OS{}, path, durable.Prepared+name); err == nil && claims.Hash(data) == hash {
-			say(true, file, "the ledger has the %s, but its file is not in place: a crash interrupted Argus; the next opening of the store completes the act", what(name))
+			say(true, file, "the ledger records the %s, but its file is not in place: a crash interrupted Argus, and the act is completed the next time the store is opened", what(name))
 			continue
 		}
 		if !layout.There(filepath.Join(path, name)) { // it may have been renamed in between
@@ -262,8 +262,8 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 	}
 }
 
-// verifyDeliveries compares evidence and ledger. said has the claims of the ledger from
-// before the evidence was read.
+// verifyDeliveries compares the evidence with the ledger. said holds the claims of the
+// ledger from before the evidence was read.
 func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims, result *Verified, report func(Finding)) error {
 	l, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: key})
 	if err != nil {
@@ -295,8 +295,8 @@ func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims,
 	return nil
 }
 
-// verifySeals compares the seals with the ledger; cut is set if the ledger is known to be
-// cut back or replaced, which explains why a seal is missing in it.
+// verifySeals compares the seals with the ledger; cut is set if the ledger is known to
+// have been cut back or replaced, which explains why a seal is missing from it.
 func verifySeals(said, now *claims.Claims, cut bool, result *Verified, report func(Finding)) {
 	sealed := map[string]bool{}
 	var newest *argus.Seal
@@ -310,19 +310,19 @@ func verifySeals(said, now *claims.Claims, cut bool, result *Verified, report fu
 		sealed[number] = true
 		f := Finding{File: layout.Seal(seal.Delivery), Offset: -1, Delivery: seal.Delivery}
 		switch want, known := now.Seals[number]; {
-		case seal.Store != result.Store && result.Store != "": // otherwise reported already
-			f.Problem = fmt.Sprintf("the seal belongs to another store, %s", seal.Store)
+		case seal.Store != result.Store && result.Store != "": // otherwise it has been reported already
+			f.Problem = fmt.Sprintf("the seal belongs to a different store, %s", seal.Store)
 			report(f)
 		case !known && cut:
 			f.File = layout.Ledger
-			f.Problem = fmt.Sprintf("the ledger, which was cut back or replaced, does not have the seal of delivery %s", seal.Delivery)
+			f.Problem = fmt.Sprintf("the seal of delivery %s is missing from the ledger, which was cut back or replaced", seal.Delivery)
 			report(f)
 		case !known && evidence.CompareSeals(&result.Seals[i], newest) < 0:
-			f.Problem = "the ledger does not have this seal, and no crash explains the gap: the ledger was cut back, or Argus did not make the seal"
+			f.Problem = "this seal is missing from the ledger, and no crash explains the gap: the ledger was cut back, or Argus did not make the seal"
 			report(f)
 		case !known:
 			f.Note = true
-			f.Problem = "the ledger does not have this seal yet: a crash interrupted Argus; the next ingest records it"
+			f.Problem = "the ledger does not have this seal yet: a crash interrupted Argus, and the next ingest records the seal"
 			report(f)
 		case result.SealHashes[i].String() != want:
 			f.Problem = fmt.Sprintf("the seal has the SHA-256 %s, but the ledger has %s", result.SealHashes[i], want)
@@ -357,12 +357,12 @@ func verifyOpenings(now *claims.Claims, cut bool, result *Verified, report func(
 		case of.Opened:
 			continue
 		case at >= 0 && result.Seals[at].Ledger != (argus.LedgerHead{}):
-			f.Problem = fmt.Sprintf("delivery %s is sealed, but the ledger does not have its opening: the ledger was cut back or replaced", d)
+			f.Problem = fmt.Sprintf("delivery %s is sealed, but its opening is missing from the ledger: the ledger was cut back or replaced", d)
 		case cut:
-			f.Problem = fmt.Sprintf("the ledger, which was cut back or replaced, does not have the opening of delivery %s", d)
+			f.Problem = fmt.Sprintf("the opening of delivery %s is missing from the ledger, which was cut back or replaced", d)
 		default:
 			f.Note = true
-			f.Problem = fmt.Sprintf("the ledger does not have the opening of delivery %s: a crash interrupted Argus; the next ingest records it", d)
+			f.Problem = fmt.Sprintf("the ledger does not have the opening of delivery %s yet: a crash interrupted Argus, and the next ingest records the opening", d)
 		}
 		report(f)
 	}
@@ -383,16 +383,16 @@ func verifyStrays(dir string, report func(Finding)) error {
 		at, err := os.Lstat(layout.File(dir, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && layout.There(filepath.Dir(layout.File(dir, name))):
-			report(Finding{File: name, Offset: -1, Note: true, Problem: "the lock, an empty file, is missing; Argus makes it again when needed"})
+			report(Finding{File: name, Offset: -1, Note: true, Problem: "the lock, an empty file, is missing; Argus makes a new one when needed"})
 		case err == nil && at.IsDir():
 			report(Finding{File: name, Offset: -1, Problem: "a lock is an empty file, but this is a folder"})
-		case err == nil && at.Mode().IsRegular() && at.Size() > 0 && name != layout.LedgerLock: // the ledger reports its own
-			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, but this one has the size %d", at.Size())})
+		case err == nil && at.Mode().IsRegular() && at.Size() > 0 && name != layout.LedgerLock: // the check of the ledger reports its own lock
+			report(Finding{File: name, Offset: 0, Problem: fmt.Sprintf("a lock is an empty file, but the size of this one is %d", at.Size())})
 		}
 	}
 	for folder, only := range map[string]string{layout.Keys: layout.PublicKey, layout.Server: layout.Socket} {
 		entries, err = os.ReadDir(layout.File(dir, folder))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the missing key is reported already
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a missing key has been reported already
 			report(Finding{File: folder, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
 		}
 		for _, e := range entries {
@@ -405,7 +405,8 @@ func verifyStrays(dir string, report func(Finding)) error {
 }
 
 // verifyLinks reports links and everything that is neither a file nor a folder: a copy of
-// the store lacks their targets. The ledger reports its own.
+// the store would lack their targets. The check of the ledger reports those in its
+// folder.
 func verifyLinks(dir string, report func(Finding)) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		name, relErr := filepath.Rel(dir, path)
@@ -414,7 +415,7 @@ func verifyLinks(dir string, report func(Finding)) error {
 		}
 		name = filepath.ToSlash(name)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && name != ".": // it was removed meanwhile
+		case errors.Is(err, fs.ErrNotExist) && name != ".": // it has been removed meanwhile
 			return nil
 		case err != nil:
 			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
@@ -443,7 +444,7 @@ type LedgerReport struct {
 	Findings []Finding  `json:"findings,omitempty"`
 }
 
-// Sound reports whether the ledger is as it was signed.
+// Sound reports whether the ledger is unchanged since it was signed.
 func (r *LedgerReport) Sound() bool {
 	return !slices.ContainsFunc(r.Findings, func(f Finding) bool { return !f.Note })
 }
@@ -460,7 +461,7 @@ func Ledger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 	return LedgerIn(ctx, layout.File(dir, layout.Ledger), key, layout.Ledger)
 }
 
-// LedgerIn checks the ledger in a folder; findings call it name.
+// LedgerIn checks the ledger in a folder. Findings refer to the ledger as name.
 func LedgerIn(ctx context.Context, dir, key, name string) (*LedgerReport, error) {
 	if _, err := os.ReadDir(dir); err != nil {
 		return &LedgerReport{Findings: []Finding{{File: name, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)}}}, nil

@@ -12,11 +12,11 @@ import (
 	"github.com/argus-evidence/argus/internal/printable"
 )
 
-// Answer is the result of a search after its hits.
+// Answer is the result of a search, printed after its hits.
 type Answer struct {
 	*desk.SearchResult
 	Authority string `json:"authority"`
-	Hits      int    `json:"hits"` // in place of the hits, which were printed before
+	Hits      int    `json:"hits"` // their number, since they have been printed already
 }
 
 // PrintAnswer prints the counts of a search and its limits.
@@ -79,8 +79,8 @@ func Limits(r *desk.SearchResult, zone *time.Location) string {
 	return fmt.Sprintf("This answer is partial: %s. %s. Narrow the query, or raise --max-time.", r.Partial.Why, whole)
 }
 
-// of formats a number of messages, or of items if the answer counts calls,
-// contacts and the like too.
+// of formats a number of messages, or a number of items if the answer also counts calls,
+// contacts and the like.
 func of(r *desk.SearchResult, n uint64) string {
 	if len(r.Beside) > 0 {
 		return printable.Count(n, "item", "items")

@@ -8,7 +8,7 @@ import (
 	"github.com/argus-evidence/argus/internal/printable"
 )
 
-// PrintCompleteness prints the gaps that the messages show.
+// PrintCompleteness prints the gaps that are visible in the messages.
 func PrintCompleteness(o *Output, c argus.Completeness) {
 	var asks []string
 	ask := func(n uint64, one, many string) {
@@ -18,7 +18,7 @@ func PrintCompleteness(o *Output, c argus.Completeness) {
 	}
 	ask(c.Missing, "attachment is named but missing", "attachments are named but missing")
 	ask(c.Unseen, "running number is missing", "running numbers are missing")
-	ask(c.OneSided, "conversation has one side only", "conversations have one side only")
+	ask(c.OneSided, "conversation has only one side", "conversations have only one side")
 	ask(c.Backwards, "step goes back in time", "steps go back in time")
 	ask(c.Replies, "reply is stated but missing", "replies are stated but missing")
 	ask(c.Differs, "file states a different number of records than it has", "files state a different number of records than they have")
@@ -33,7 +33,7 @@ func PrintCompleteness(o *Output, c argus.Completeness) {
 	}
 	printGaps(o, c, "conversation", "conversations", c.More.Conversations, func(g argus.Gap) bool { return g.Account == "" })
 	printGaps(o, c, "account", "accounts", c.More.Accounts, func(g argus.Gap) bool {
-		told := argus.Gap{Service: g.Service, Account: g.Account, Name: g.Name, OneSided: 1} // the line of the conversation says so
+		told := argus.Gap{Service: g.Service, Account: g.Account, Name: g.Name, OneSided: 1} // reported in the line of the conversation
 		return g.Account != "" && g != told
 	})
 	if c.Unnamed > 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/argus-evidence/argus/internal/printable"
 )
 
-// mostValues is the most values of a facet that the text shows.
+// mostValues is the maximum number of values of a facet that the text shows.
 const mostValues = 20
 
 // printCounts prints the most frequent values with bars.
@@ -54,10 +54,11 @@ func named(id, name string) string {
 	return printable.OneLine(name + " (" + id + ")")
 }
 
-// longSilence is the least number of empty bars that are printed as one line.
+// longSilence is the minimum number of consecutive empty bars that are printed as one
+// line.
 const longSilence = 4
 
-// printHistogram prints the bars, oldest first, and long silences as one line.
+// printHistogram prints the bars, oldest first, and each long silence as one line.
 func printHistogram(o *Output, r *desk.SearchResult) {
 	bars := r.Histogram
 	if len(bars) == 0 {

@@ -32,8 +32,8 @@ func PrintHit(o *Output, h desk.Hit, zone *time.Location, here bool) {
 	}
 }
 
-// when formats a time in a zone. The time of a clock whose zone is unknown is
-// not moved, and is marked with a question mark.
+// when formats a time in a zone. A time whose zone is unknown is not converted, and is
+// marked with a question mark.
 func when(t argus.Time, zone *time.Location) string {
 	if t.Known() && t.Zone == argus.ZoneAssumed {
 		return strings.TrimSuffix(t.String(), "Z") + "?"
@@ -59,15 +59,15 @@ func place(m *argus.Message) string {
 	return "→ " + printable.OneLine(name)
 }
 
-// states lists the words about a hit: its type unless it is a text, its states,
-// and the remarks about its copies.
+// states formats the type of a hit, unless it is a text, its states, and the remarks
+// about its copies.
 func states(h desk.Hit) string {
 	words := h.Message.State.Words()
 	if h.Message.Type != argus.TypeText {
 		words = append([]string{h.Message.Type.String()}, words...)
 	}
 	if h.AlsoLocked {
-		words = append(words, "also held locked")
+		words = append(words, "also held in locked form")
 	}
 	if h.Versions > 1 {
 		words = append(words, fmt.Sprintf("%d versions", h.Versions))
@@ -84,7 +84,7 @@ func states(h desk.Hit) string {
 	return "  [" + strings.Join(words, ", ") + "]"
 }
 
-// maxText is the most of one text that a list prints, in bytes.
+// maxText is the maximum size in bytes of each text in a list; longer texts are cut.
 const maxText = 2000
 
 // text returns the text of a message, with the matches in bold on a terminal.

@@ -48,7 +48,7 @@ func PrintDelivery(o *Output, d *desk.Delivery) {
 	o.Linef("%s  %s  %s  %s", d.Delivery, Account(d.Counts, d.Limited), state, printable.OneLine(d.Opening.Source))
 }
 
-// Account formats the sum of a delivery, or the two counts of a limited one.
+// Account formats the account of a delivery, or only two of its counts if it is limited.
 func Account(c argus.Counts, limited bool) string {
 	if limited {
 		return fmt.Sprintf("read %s, quarantined %s", printable.Group(c.Read), printable.Group(c.Quarantined))
@@ -59,14 +59,15 @@ func Account(c argus.Counts, limited bool) string {
 // printPartial prints a delivery that the scope covers only in part.
 func printPartial(o *Output, d *desk.Delivery) {
 	o.Linef("%s  %s", o.Bold(d.Delivery.String()), printable.OneLine(d.Opening.Source))
-	o.Linef("  The authority covers only a part of it: its account and its seal are withheld.")
+	o.Linef("  The authority covers only a part of it; its account and its seal are withheld.")
 }
 
-// MostFiles is the most files that a receipt lists by name, in all and below each reason.
+// MostFiles is the maximum number of files that a receipt lists by name, in total and
+// below each reason.
 const MostFiles = 10
 
-// PrintReceipt prints the account of a delivery, or the part of it that the scope
-// allows if it is limited.
+// PrintReceipt prints the account of a delivery. If it is limited, PrintReceipt prints
+// only the part that the scope allows.
 func PrintReceipt(o *Output, r *argus.Receipt, limited bool) {
 	o.Linef("%s  %s", o.Bold(r.Delivery.String()), printable.Plain(r.Opening.Source))
 	printReadings(o, r)
@@ -74,7 +75,7 @@ func PrintReceipt(o *Output, r *argus.Receipt, limited bool) {
 	c := r.Counts
 	o.Linef("  %s", Account(c, limited))
 	if limited {
-		o.Linef("  The authority covers this delivery but not all others: its other counts are withheld.")
+		o.Linef("  The authority covers this delivery but not all others, so its other counts are withheld.")
 	}
 	PrintBeside(o, "stored copies", c)
 	if c.Differing > 0 {
@@ -99,13 +100,13 @@ func PrintReceipt(o *Output, r *argus.Receipt, limited bool) {
 	}
 }
 
-// printReadings names the delivery that this one reads again, and the one that took its place.
+// printReadings names the delivery that this one reads again, and the one that replaced it.
 func printReadings(o *Output, r *argus.Receipt) {
 	if r.Reads != 0 {
-		o.Linef("  reads the originals of %s again; its messages are found under that number", r.Reads)
+		o.Linef("  reads the originals of %s again; its messages are listed under that number", r.Reads)
 	}
 	if r.ReadAgainBy != 0 {
-		o.Linef("  read again by %s, which counts in its place; the account below is as it was sealed", r.ReadAgainBy)
+		o.Linef("  read again by %s, which counts in its place; the account below is the sealed one", r.ReadAgainBy)
 	}
 }
 
@@ -120,7 +121,7 @@ func printOptions(o *Output, options []argus.Field) {
 		}
 		value := x.Value
 		if name, text, ok := mapping.ParseOption(value); ok && x.Name == "map" {
-			value = name + "@" + mapping.Hash(text) // the seal has its text
+			value = name + "@" + mapping.Hash(text) // its text is in the seal
 		}
 		said = append(said, x.Name+" "+value)
 	}
@@ -129,8 +130,8 @@ func printOptions(o *Output, options []argus.Field) {
 	}
 }
 
-// PrintBeside prints how many of the copies are of messages, of calls and so on, unless
-// all are of messages. One message may have several copies.
+// PrintBeside prints the number of copies of messages, of calls and so on, unless all
+// copies are of messages. One message may have several copies.
 func PrintBeside(o *Output, copies string, c argus.Counts) {
 	var of []string
 	if n := c.Messages(); n > 0 {
@@ -146,8 +147,8 @@ func PrintBeside(o *Output, copies string, c argus.Counts) {
 	}
 }
 
-// PrintFiles prints the first files, then the reasons for quarantined pieces and
-// for fields that were not understood: each reason once, above the files in which
+// PrintFiles prints the first files, then the reasons for quarantined pieces and for
+// fields that were not understood. Each reason is printed once, above the files in which
 // it is most frequent.
 func PrintFiles(o *Output, files []argus.FileAccount) {
 	for _, f := range files[:min(len(files), MostFiles)] {
@@ -165,7 +166,7 @@ func PrintFiles(o *Output, files []argus.FileAccount) {
 	})
 }
 
-// mostReasons is the most reasons of one kind that a receipt prints.
+// mostReasons is the maximum number of reasons of one kind that a receipt prints.
 const mostReasons = 40
 
 // printReasons prints reasons by reader, most frequent first.
@@ -198,6 +199,6 @@ func printReasons(o *Output, files []argus.FileAccount, so func(n uint64) string
 		}
 	}
 	if more := len(reasons) - mostReasons; more > 0 {
-		o.Linef("  … and %s; --json has all", printable.Count(uint64(more), "other reason", "other reasons"))
+		o.Linef("  … and %s; --json lists all", printable.Count(uint64(more), "other reason", "other reasons"))
 	}
 }

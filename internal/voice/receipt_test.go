@@ -8,8 +8,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A receipt of a system without a sandbox says so, in text and in JSON; the page shows
-// the options of the opening as they are.
+// A receipt from a system without a sandbox says so, in text and in JSON. The page shows
+// the options of the opening unchanged.
 func TestReceiptWithoutSandbox(t *testing.T) {
 	r := &argus.Receipt{Opening: argus.Opening{Options: []argus.Field{
 		{Name: "timezone", Value: "Europe/Amsterdam"},

@@ -13,7 +13,8 @@ import (
 	"github.com/argus-evidence/argus/internal/printable"
 )
 
-// PrintShown prints a message, its versions and, with the trace, where each copy was found.
+// PrintShown prints a message, its versions and, if trace is set, where each copy was
+// found.
 func PrintShown(o *Output, s *desk.Shown, trace bool) {
 	o.Linef("message %s", o.Bold(s.Ref.String()))
 	o.Linef("")
@@ -81,7 +82,7 @@ func printOtherTimes(o *Output, s *desk.Shown) {
 	}
 }
 
-// moment formats a time with its precision, zone and clock.
+// moment formats a time with its precision, its zone and the clock that it comes from.
 func moment(t argus.Time) string {
 	about := "to the " + t.Precision.String()
 	if t.Known() {
@@ -203,7 +204,7 @@ func printRecorded(fact func(name, value string), f *argus.Facts) {
 	number("replies", f.Replies, "")
 }
 
-// printSighting prints the place of a copy and the statements in which it differs
+// printSighting prints where a copy was found, and the statements in which it differs
 // from the message as a whole.
 func printSighting(o *Output, s desk.Sighting, of *argus.Message) {
 	PrintPlace(o, s)

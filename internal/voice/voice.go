@@ -13,9 +13,8 @@ import (
 	"golang.org/x/term"
 )
 
-// The voice of the command. Everything that it prints is read by people who
-// are not programmers, some of them in court, so each sentence keeps these
-// rules:
+// The voice of the command. Everything that it prints is read by people who are not
+// programmers, some of them in court, so each sentence keeps these rules:
 //
 //   - Subject first, verb second, in the words of the glossary. "No period is
 //     completely counted", not "Of no time are all messages counted".
@@ -31,15 +30,15 @@ import (
 //   - A sentence says no more than the records show: "No record found in the
 //     scope of A-0001", never "there was no contact".
 //
-// [Say] makes text and JSON of the same value, so that they cannot state different
+// [Say] makes text and JSON from the same value, so that they cannot state different
 // things.
 
-// Voice prints the answers of a command: text for people or, with --json,
-// objects for programs. Tests ask for both.
+// Voice prints the answers of a command: text for people or, with --json, objects for
+// programs. Tests use both.
 type Voice struct {
 	text     *Output       // nil with --json
 	objects  *bufio.Writer // nil without --json
-	Terminal bool          // the standard output is one
+	Terminal bool          // the standard output is a terminal
 }
 
 // New returns a voice that prints text.
@@ -59,11 +58,11 @@ func Both(text, objects io.Writer) *Voice {
 	return v
 }
 
-// AsObjects makes the voice print objects in place of text.
+// AsObjects makes the voice print objects instead of text.
 func (v *Voice) AsObjects() { v.text, v.objects = nil, v.text.Writer }
 
-// Say prints one answer at once. Programs get the value as a line of JSON that
-// begins with the event, people get the text that is made of the same value.
+// Say prints one answer at once. Programs get the value as a line of JSON that begins
+// with the event, and people get the text made from the same value.
 func Say[T any](v *Voice, event string, value T, text func(*Output, T)) error {
 	if v.text != nil {
 		text(v.text, value)
@@ -98,8 +97,8 @@ func (v *Voice) Progress(event string, value any) error {
 	return v.objects.Flush()
 }
 
-// Aside prints a line for people only: a heading, a hint, or the remark that a
-// list is empty. It states nothing that the objects leave out.
+// Aside prints a line that only people see: a heading, a hint, or the remark that a list
+// is empty. It states nothing that is missing from the objects.
 func (v *Voice) Aside(format string, args ...any) {
 	if v.text != nil {
 		v.text.Linef(format, args...)

@@ -1,6 +1,7 @@
 package wordlist
 
-// OpenOn opens a directory of a kind of documents on any disk; Lists is the kind of lists.
+// OpenOn opens a directory of documents of a given kind on any disk. Lists is the kind of
+// lists.
 var (
 	OpenOn = openOn
 	Lists  = lists

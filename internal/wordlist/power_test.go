@@ -13,8 +13,8 @@ import (
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
-// kind is a kind of documents, with the folder that has them in a store, two versions of
-// one document and another document.
+// kind is a kind of document, with the folder that holds such documents in a store, two
+// versions of one document, and another document.
 type kind struct {
 	wordlist.Kind
 	dir                  string
@@ -26,12 +26,12 @@ var kinds = []kind{
 	{admin.MapKind, "store/maps", mapOf("a"), mapOf("b"), mapOf("c")},
 }
 
-// mapOf is a map whose texts are in a column.
+// mapOf returns a map that reads texts from the given column.
 func mapOf(column string) string {
 	return `{"map":1,"kind":"sheet","fields":{"from":"who","sent":"when","text":"` + column + `"}}`
 }
 
-// Acknowledged changes survive a power cut, and the settled folder has exactly the
+// Acknowledged changes survive a power cut, and the settled folder contains exactly the
 // changes in the ledger.
 func TestPowerCut(t *testing.T) {
 	for _, k := range kinds {
@@ -45,7 +45,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// ledger is a file beside the folder, with the name of the file of each change.
+// ledger is a file next to the folder that contains the file name of each change.
 const ledger = "store/ledger"
 
 func recorded(d durable.Disk) ([]string, error) {

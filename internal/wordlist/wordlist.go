@@ -25,17 +25,18 @@ type Store struct {
 	disk durable.Disk
 	dir  string
 	Kind
-	// Known returns the SHA-256 that the ledger has of each file, by its name, and of the
-	// files whose names are destroyed. A file that the ledger does not have, and a missing
-	// one, is damage. Set it before any call. Default: files are not compared.
+	// Known returns the SHA-256 of each file in the ledger, keyed by the file's name, and
+	// those of files whose names were destroyed. A file that is not in the ledger is
+	// damage, and so is a missing one. Set Known before any call. Default: files are not
+	// compared.
 	Known func() (named map[string]string, unnamed map[string]bool, err error)
 }
 
-// Kind is a sort of documents that a store keeps.
+// Kind is a kind of document that a store keeps.
 type Kind struct {
-	// Word names one, Suffix ends the name of its file.
+	// Word names one document, and Suffix ends the name of its file.
 	Word, Suffix string
-	// Limit is the longest, in bytes.
+	// Limit is the maximum size of a document, in bytes.
 	Limit int64
 	// Hash returns the SHA-256 of a document that may be kept under a name.
 	Hash func(name string, data []byte) (string, error)
@@ -88,10 +89,10 @@ func (k Kind) parseFile(name string) (v Version, ok bool) {
 }
 
 // Add keeps a list and returns it. record must write it to the ledger; only after that
-// does the version exist. If record fails, it may come to exist when the store is
-// settled. If the last version of that name has the same content, Add returns it, and
-// known is true. The version is durable when Add returns. Callers must not add
-// concurrently.
+// does the version exist. If record fails, the version may still come to exist when the
+// store is settled. If the last version with that name has the same content, Add returns
+// that version, and known is true. The version is durable when Add returns. Callers must
+// not add concurrently.
 func (s *Store) Add(name string, data []byte, record func(Version) error) (v Version, known bool, err error) {
 	hash, err := s.Hash(name, data)
 	if err != nil {
@@ -115,8 +116,9 @@ func (s *Store) Add(name string, data []byte, record func(Version) error) (v Ver
 	return v, false, nil
 }
 
-// Find returns the version of a list with a hash, or its last version if hash is
-// "". If there is none, the error is argus.ErrNotFound. It is a query.Options.Lists.
+// Find returns the version of a list with the given hash, or its last version if hash is
+// "". If there is none, the error is argus.ErrNotFound. Find can be used as
+// query.Options.Lists.
 func (s *Store) Find(name, hash string) (*query.WordList, error) {
 	data, err := s.Read(name, hash)
 	if err != nil {
@@ -125,8 +127,8 @@ func (s *Store) Find(name, hash string) (*query.WordList, error) {
 	return query.ParseList(name, data)
 }
 
-// Read returns the text of the version with a hash, or of the last version if hash is "".
-// If there is none, the error is argus.ErrNotFound.
+// Read returns the text of the version with the given hash, or of the last version if
+// hash is "". If there is none, the error is argus.ErrNotFound.
 func (s *Store) Read(name, hash string) ([]byte, error) {
 	versions, err := s.versions(name)
 	if err != nil {
@@ -158,7 +160,7 @@ func (s *Store) Read(name, hash string) ([]byte, error) {
 	return nil, fmt.Errorf("read %s %s: %w", s.Word, name, argus.ErrNotFound)
 }
 
-// List returns all versions of all lists, by name and number.
+// List returns all versions of all lists, sorted by name and number.
 func (s *Store) List() ([]Version, error) {
 	versions, err := s.versions("")
 	if err != nil {
@@ -167,7 +169,8 @@ func (s *Store) List() ([]Version, error) {
 	return versions, nil
 }
 
-// read returns a file, also while it is on its way to its name.
+// read returns the content of a file, even while the file is still being renamed into
+// place.
 func (s *Store) read(file string) (data []byte, err error) {
 	for _, name := range []string{file, durable.Prepared + file, file} {
 		data, err = durable.ReadFile(s.disk, filepath.Join(s.dir, name), s.Limit)
@@ -187,7 +190,7 @@ func (s *Store) versions(name string) ([]Version, error) {
 	var known map[string]string
 	var unnamed map[string]bool
 	if s.Known != nil {
-		if known, unnamed, err = s.Known(); err != nil { // after the files, whose entries are written first
+		if known, unnamed, err = s.Known(); err != nil { // after the files, since their entries are written first
 			return nil, err
 		}
 	}

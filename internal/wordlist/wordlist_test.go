@@ -80,7 +80,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A changed file is damage, never another list.
+// A changed file is reported as damage, never read as a different list.
 func TestDamaged(t *testing.T) {
 	s := open(t)
 	v := add(t, s, "goods", "snow")
