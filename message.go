@@ -73,13 +73,14 @@ type Message struct {
 	ConversationReach Reach `cbor:"25,keyasint,omitempty" json:"conversation_reach,omitempty"`
 }
 
-// DerivedPrefix begins the id of a conversation that a reader made from a subject and people,
-// because the message names none.
+// DerivedPrefix starts the id of a conversation that a reader derived from a message's
+// subject and people, because the message does not name its conversation.
 const DerivedPrefix = "derived:"
 
-// Begun returns the id of the conversation that a message begins: messages that name it as
-// the first of their conversation are in the one that is called as it is. It is empty if the
-// conversation of the message is not derived.
+// Begun returns the id of the conversation that a message may have started: other
+// messages that name this one as the first in their conversation belong to a conversation
+// with this message's id. Begun returns "" if the message's own conversation is not
+// derived.
 func (m *Message) Begun() string {
 	if !strings.HasPrefix(m.Conversation, DerivedPrefix) || m.ServiceID == m.Conversation {
 		return ""

@@ -1,9 +1,9 @@
-// Package api is the desk over HTTP.
+// Package api serves the desk over HTTP.
 //
-// Each answer comes from the desk, which is asked as the actor of a session, under
-// the authority and for the purpose that the request names. Without a session the
-// server answers with the interface's files only. Text in answers is evidence, as
-// it was found: the client must escape it.
+// Each answer comes from the desk, which is asked on behalf of the session's actor, under
+// the authority and for the purpose named in the request. Without a session, the server
+// serves only the interface's files. Text in answers is evidence exactly as it was found,
+// so the client must escape it.
 package api
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// office lists the methods of a desk that are served.
+// office lists the desk's methods that the API serves.
 type office interface {
 	Search(context.Context, desk.Who, desk.SearchRequest) (*desk.SearchResult, error)
 	Change(desk.ChangeRequest) (*desk.Changed, error)
@@ -34,17 +34,17 @@ type office interface {
 
 // A Link opens the session of one actor.
 type Link struct {
-	// Who is the actor of the session, with the authority and the purpose of
-	// requests that name none.
+	// Who is the session's actor, with the authority and purpose for requests that do not
+	// name their own.
 	Who desk.Who
-	// Token opens the session for the first client that sends it. The page finds
-	// it in its address, after #token=. [NewToken] makes one. Default no session.
+	// Token opens the session for the first client that sends it. The page finds it in
+	// its address, after #token=. [NewToken] makes one. Default: no session.
 	Token string
-	// Opened is called once the token has been used. Default no call.
+	// Opened is called once the token has been used. Default: no call.
 	Opened func()
 }
 
-// Person is somebody who uses the store.
+// Person is someone who uses the store.
 type Person struct {
 	Actor string   `json:"actor"`
 	Name  string   `json:"name,omitempty"`
@@ -54,29 +54,31 @@ type Person struct {
 // Options configure the server and its sessions.
 type Options struct {
 	Links []Link
-	// People returns the people of the store as they are now. Default none.
+	// People returns the people who currently use the store. Default: none.
 	People func() ([]Person, error)
-	// Switch lets every session turn into that of every other link: for a demonstration,
-	// in which one person plays all roles. Default false.
+	// Switch lets any session become that of any other link. It is for demonstrations, in
+	// which one person plays all roles. Default: false.
 	Switch bool
 	// Store is the name that the interface shows for the store.
 	Store string
-	// Key is the public key of the store's seals, as a C2SP note verifier key.
-	// The interface shows it with receipts. Default none.
+	// Key is the public key of the store's seals, as a C2SP note verifier key. The
+	// interface shows it with receipts. Default: none.
 	Key string
-	// Web holds the interface's files, index.html among them. Default none.
+	// Web holds the interface's files, including index.html. Default: none.
 	Web fs.FS
-	// Log receives the causes of requests that could not be answered. Default discarded.
+	// Log receives the reasons why requests could not be answered. Default: they are
+	// discarded.
 	Log *slog.Logger
-	// Damage reports whether an error means that the store is damaged, with the remedy.
-	// Default [argus.ErrDamaged].
+	// Damage reports whether an error means that the store is damaged, and returns the
+	// remedy if so. Default: only [argus.ErrDamaged] means damage, and the remedy is
+	// argus verify.
 	Damage func(error) (remedy string, damaged bool)
 }
 
-// New returns the handler of the API below /api/, which /api/openapi.json
-// describes, and of the interface. It answers only requests for this machine
-// (127.0.0.1, localhost or [::1]) and its own port, so that no host name on the
-// internet can be pointed at it.
+// New returns a handler for the interface and for the API below /api/, which
+// /api/openapi.json describes. It answers only requests addressed to this machine
+// (127.0.0.1, localhost or [::1]) and its own port, so that no host name on the internet
+// can be pointed at it.
 func New(d office, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -96,7 +98,7 @@ func New(d office, o Options) http.Handler {
 		if methods := methodsOf(api, r); len(methods) > 0 {
 			allow := strings.Join(methods, ", ")
 			w.Header().Set("Allow", allow)
-			writeProblem(w, &Problem{Status: http.StatusMethodNotAllowed, Title: "Wrong method", Detail: "this endpoint takes " + allow})
+			writeProblem(w, &Problem{Status: http.StatusMethodNotAllowed, Title: "Wrong method", Detail: "this endpoint accepts only " + allow})
 			return
 		}
 		writeProblem(w, &Problem{Status: http.StatusNotFound, Title: "No such endpoint", Detail: "/api/openapi.json lists the endpoints"})
@@ -104,15 +106,15 @@ func New(d office, o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/", sessions.guard(api))
 	if o.Web != nil {
-		// These need no session: a browser opens a page without our headers, and
-		// the files hold no evidence.
+		// The files need no session: a browser opens a page without our headers, and the
+		// files hold no evidence.
 		mux.Handle("/", http.FileServerFS(o.Web))
 	}
 	return secured(mux)
 }
 
-// methodsOf returns the methods that the endpoint of a request takes; none if there is no
-// endpoint.
+// methodsOf returns the methods that a request's endpoint takes, or none if there is no
+// such endpoint.
 func methodsOf(api *http.ServeMux, r *http.Request) (methods []string) {
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		other := *r

@@ -27,7 +27,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// fake is a desk with one message. It notes each request and its asker.
+// fake is a desk with one message. It records each request and who asked.
 type fake struct {
 	asked []string
 	err   error
@@ -56,7 +56,7 @@ func (f *fake) Search(_ context.Context, who desk.Who, r desk.SearchRequest) (*d
 
 func (f *fake) Change(r desk.ChangeRequest) (*desk.Changed, error) { return new(desk.Desk).Change(r) }
 
-// call has every field that a message can have.
+// call returns a message that has every possible field.
 func call() *argus.Message {
 	at := argus.Time{Micros: 1, Raw: "1", Zone: argus.ZoneAssumed, Precision: argus.Micro, Clock: argus.ClockSender}
 	return &argus.Message{Service: "sky", Conversation: "room", Title: "Room", From: "Q3XK9A", FromName: "Ann", To: []string{"7B2FAA"}, ServiceID: "1", Sequence: 1,
@@ -166,8 +166,8 @@ var (
 		"/api/conversation?ref=ab01", "/api/openapi.json", "/api/open", "/api/nothing", "/api/", "/nothing"}, files...)
 )
 
-// TestRefusedWithoutSession: without the session there are the interface's files only,
-// with any cookie, header or token.
+// TestRefusedWithoutSession: without a session, only the interface's files are served,
+// whatever cookie, header or token the request has.
 func TestRefusedWithoutSession(t *testing.T) {
 	f := &fake{}
 	s := serve(t, f)
@@ -224,7 +224,7 @@ func TestTokenOpensOnce(t *testing.T) {
 		"same site":    {"X-Argus-Token": {"sesame"}, "Sec-Fetch-Site": {"same-site"}},
 	} {
 		if status, body := do(t, s.Client(), "POST", s.URL+"/api/open", "", header); status < 400 || strings.Contains(body, `"session"`) {
-			t.Errorf("with %s, it opened: %d", name, status)
+			t.Errorf("with %s, the session opened: %d", name, status)
 		}
 	}
 	if status, _ := do(t, s.Client(), "GET", s.URL+"/api/open", "", http.Header{"X-Argus-Token": {"sesame"}}); status != http.StatusUnauthorized {
@@ -266,8 +266,8 @@ func TestNoCookie(t *testing.T) {
 	}
 }
 
-// TestSeveralLinks: each link opens the session of its own person, and no session is that of
-// another but in a demonstration.
+// TestSeveralLinks: each link opens the session of its own person, and no session can
+// become another person's, except in a demonstration.
 func TestSeveralLinks(t *testing.T) {
 	for _, demonstration := range []bool{false, true} {
 		f := &fake{}
@@ -295,7 +295,7 @@ func TestSeveralLinks(t *testing.T) {
 		bob, actor := enter("second")
 		ann, _ := enter("first")
 		if actor != "bob" {
-			t.Errorf("the second link is of %s", actor)
+			t.Errorf("the second link belongs to %s", actor)
 		}
 		asked := func(c *http.Client) string {
 			t.Helper()

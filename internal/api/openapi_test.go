@@ -17,7 +17,7 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-var update = flag.Bool("update", false, "write openapi.json anew")
+var update = flag.Bool("update", false, "rewrite openapi.json")
 
 // TestOpenAPIFile compares openapi.json with the served description. The
 // interface's types are generated from the file.
@@ -47,8 +47,8 @@ func TestOpenAPIFile(t *testing.T) {
 }
 
 // TestDescriptionFitsTheTypes fills every field of each answer and validates the answer
-// against its description. The description must have each field in its form, and no
-// field that answers lack.
+// against its description. The description must contain each field in the right form, and
+// no field that answers do not have.
 func TestDescriptionFitsTheTypes(t *testing.T) {
 	described := routes(http.NewServeMux(), &fake{}, Options{}, nil).OpenAPI()
 	for name, answer := range map[string]reflect.Value{

@@ -20,21 +20,21 @@ type Problem struct {
 	Place *Place `json:"place,omitempty"`
 }
 
-// Place is the part of a query that a problem is about, in bytes of its UTF-8.
-// Length is 0 at the end of the query.
+// Place is the part of a query that a problem is about, in bytes of UTF-8. Length is 0 at
+// the end of the query.
 type Place struct {
 	Offset int    `json:"offset"`
 	Length int    `json:"length"`
 	Hint   string `json:"hint,omitempty"`
 }
 
-// Error and the methods below make a Problem an answer of huma.
+// Error and the methods below make a Problem an error that huma can answer with.
 func (p *Problem) Error() string { return p.Detail }
 
 // GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType returns the media type of RFC 9457.
+// ContentType returns the media type that RFC 9457 defines.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
 func writeProblem(w http.ResponseWriter, p *Problem) {
@@ -43,13 +43,13 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 	_ = json.NewEncoder(w).Encode(p)
 }
 
-// problem translates an error of the desk for the asker. Errors that are not the
-// asker's business go to the log.
+// problem translates an error from the desk for the asker. Errors that do not concern the
+// asker go to the log.
 func problem(ctx context.Context, o Options, err error) *Problem {
 	var syntax *query.SyntaxError
 	remedy, damaged := o.Damage(err)
 	switch {
-	case damaged: // before the rest: damage may be a missing file, and is never absence
+	case damaged: // first, because damage may be a missing file, but is never mere absence
 		o.Log.ErrorContext(ctx, "answer request", "error", err)
 		return &Problem{Status: http.StatusInternalServerError, Title: "Damaged", Detail: remedy}
 	case errors.As(err, &syntax):

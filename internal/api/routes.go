@@ -19,13 +19,12 @@ import (
 
 // The limits of a request.
 const (
-	maxBody = 5 << 20 // bytes: a query of 4 MiB and the rest
+	maxBody = 5 << 20 // bytes: a query of 4 MiB and the other fields
 	patient = time.Minute
 )
 
-// Asker holds the headers in which each request states its authority and purpose.
-// Both are UTF-8 in percent-encoding, because a header cannot hold every
-// character.
+// Asker holds the headers in which each request states its authority and purpose. Both
+// are percent-encoded UTF-8, because a header cannot hold every character.
 type Asker struct {
 	Authority string `header:"X-Argus-Authority" doc:"number of the authority, such as A-0001; default the session's"`
 	Purpose   string `header:"X-Argus-Purpose" doc:"purpose, percent-encoded; default the session's"`
@@ -96,10 +95,10 @@ type (
 // Session names the asker and the authorities that name him.
 type Session struct {
 	Who desk.Who `json:"who"`
-	// Person says more about the asker if the store has people.
+	// Person describes the asker if the store has people.
 	Person *Person `json:"person,omitempty"`
-	// Others are the people whose session the page may take, in a demonstration.
-	Others      []Person              `json:"others,omitempty" doc:"in a demonstration: whose session POST /api/switch gives"`
+	// Others are the people whose sessions the page may take over, in a demonstration.
+	Others      []Person              `json:"others,omitempty" doc:"in a demonstration: people whose sessions POST /api/switch can give"`
 	Store       string                `json:"store"`
 	Key         string                `json:"key,omitempty" doc:"the key that seals are signed with, as a C2SP note verifier key"`
 	Authorities []authority.Authority `json:"authorities"`
@@ -111,14 +110,14 @@ type Opened struct {
 	Actor   string `json:"actor" doc:"whose session it is"`
 }
 
-// routes adds the endpoints, and returns their description.
+// routes adds the endpoints and returns their description.
 func routes(mux *http.ServeMux, d office, o Options, all sessions) huma.API {
 	config := huma.DefaultConfig("Argus", "1")
-	config.Info.Description = "Messages, and the places where each was found. The ledger records every answer before it leaves."
+	config.Info.Description = "Messages, and the places where each was found. The ledger records every answer before it is sent."
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
 	config.CreateHooks = nil // no $schema in answers
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"session": {Type: "apiKey", In: "header", Name: sessionHeader,
-		Description: "secret that POST " + openPath + " returns once, for the token of the link in " + tokenHeader}}
+		Description: "secret that POST " + openPath + " returns once, in exchange for the link's token in " + tokenHeader}}
 	config.Security = []map[string][]string{{"session": {}}}
 	api := humago.New(mux, config)
 	for t, text := range map[reflect.Type]reflect.Type{
@@ -134,7 +133,7 @@ func routes(mux *http.ServeMux, d office, o Options, all sessions) huma.API {
 		func(ctx context.Context, who desk.Who, in *searchInput) (*desk.SearchResult, error) {
 			return d.Search(ctx, who, in.Body)
 		})
-	add(api, o, "POST", "/api/query", "change", "The text of a query that is narrowed or widened; no search",
+	add(api, o, "POST", "/api/query", "change", "Narrow or widen the text of a query, without searching",
 		func(_ context.Context, _ desk.Who, in *changeInput) (*desk.Changed, error) {
 			return d.Change(in.Body)
 		})
@@ -181,7 +180,7 @@ func routes(mux *http.ServeMux, d office, o Options, all sessions) huma.API {
 			}
 			return s, err
 		})
-	add(api, o, "POST", "/api/switch", "switch", "In a demonstration: the session of somebody else",
+	add(api, o, "POST", "/api/switch", "switch", "In a demonstration: switch to another person's session",
 		func(_ context.Context, _ desk.Who, in *switchInput) (*Opened, error) {
 			other := all.of(in.Body.Actor)
 			if !o.Switch || other == nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Serve answers requests on the listener until the context ends. It then gives
-// requests under way five seconds to finish.
+// Serve answers requests on the listener until the context ends. It then gives ongoing
+// requests five seconds to finish.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{
 		Handler:           h,

@@ -18,19 +18,19 @@ import (
 // NewToken makes a token of at least 128 random bits.
 func NewToken() string { return rand.Text() }
 
-// The headers that carry the secrets. There is no cookie: a browser sends cookies
-// to every port of a host, and so to other programs on this machine. A page on
-// another port can neither read the storage of this one nor send a header of this
-// name here, because nothing answers its preflight request.
+// The headers that carry the secrets. There is no cookie: a browser sends cookies to
+// every port of a host, and so to other programs on this machine. A page on another port
+// cannot read this page's storage. Nor can it send a header with this name here, because
+// nothing answers its preflight request.
 const (
 	tokenHeader   = "X-Argus-Token"
 	sessionHeader = "X-Argus-Session"
 )
 
-// openPath trades the token of a link for the secret of its session.
+// openPath is where a link's token is exchanged for its session's secret.
 const openPath = "/api/open"
 
-// sessions admits the holders of the sessions.
+// sessions holds all sessions, and admits their holders.
 type sessions []*session
 
 // session is the session of one link.
@@ -60,7 +60,7 @@ func newSessions(o Options) (all sessions) {
 // whoKey is the key of the asker in the context of a request.
 type whoKey struct{}
 
-// askerOf returns who the session of a request belongs to.
+// askerOf returns the asker to whom a request's session belongs.
 func askerOf(ctx context.Context) desk.Who {
 	who, _ := ctx.Value(whoKey{}).(desk.Who)
 	return who
@@ -75,8 +75,8 @@ func localPort(r *http.Request) string {
 	return port
 }
 
-// guard passes on requests with the secret of a session, and trades a token for a secret.
-// It serves Argus' own pages and programs that are not browsers.
+// guard passes on requests that carry a session's secret, and exchanges a token for a
+// secret. It serves only Argus' own pages and programs that are not browsers.
 func (all sessions) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		opens := r.Method == http.MethodPost && r.URL.Path == openPath
@@ -102,7 +102,7 @@ func (all sessions) guard(next http.Handler) http.Handler {
 	})
 }
 
-// holder returns the session with a secret, nil if there is none.
+// holder returns the session with the given secret, or nil if there is none.
 func (all sessions) holder(secret string) (found *session) {
 	for _, s := range all {
 		if subtle.ConstantTimeCompare([]byte(secret), []byte(s.secret)) == 1 {
@@ -112,7 +112,7 @@ func (all sessions) holder(secret string) (found *session) {
 	return found
 }
 
-// of returns the session of an actor, nil if there is none.
+// of returns an actor's session, or nil if there is none.
 func (all sessions) of(actor string) *session {
 	i := slices.IndexFunc(all, func(s *session) bool { return s.who.Actor == actor })
 	if i < 0 {
@@ -123,8 +123,8 @@ func (all sessions) of(actor string) *session {
 
 const noSession = "Open the link that the argus command printed, in this browser. It works once; start the command again for a new one."
 
-// admit returns the session that a token opens, and marks the token used. It is nil if the
-// token is wrong or used.
+// admit returns the session that a token opens, and marks the token as used. It returns
+// nil if the token is wrong or already used.
 func (all sessions) admit(token string) *session {
 	sum := sha256.Sum256([]byte(token))
 	for _, s := range all {
@@ -135,7 +135,7 @@ func (all sessions) admit(token string) *session {
 	return nil
 }
 
-// policy lets a page load from this server only, and makes the browser refuse to
+// policy lets a page load files only from this server, and makes the browser refuse to
 // turn text into markup, except for the interface's own templates.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types svelte-trusted-html"

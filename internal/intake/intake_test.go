@@ -267,8 +267,8 @@ func TestAttachmentsMeetTheirFiles(t *testing.T) {
 	}
 }
 
-// TestTelegramAttachmentsMeetTheirFiles has the folders of an export of one chat and of a
-// whole account; a sentence in place of a path is not an attachment.
+// TestTelegramAttachmentsMeetTheirFiles reads the folders of a single-chat export and of
+// a full-account export. A sentence in place of a path is not an attachment.
 func TestTelegramAttachmentsMeetTheirFiles(t *testing.T) {
 	const chat = `{"name":"Quay","type":"private_group","id":1,"messages":[
 {"id":1,"type":"message","date_unixtime":"1613304181","from":"A","photo":"%[1]sphotos/p1.jpg","thumbnail":"%[1]sphotos/p1.jpg_thumb.jpg","text":""},

@@ -238,9 +238,9 @@ func TestMeetingsAreStrict(t *testing.T) {
 	}
 }
 
-// TestVersionsMeet takes in an archive with several versions of a message, whose clock
-// differs from a phone's, before and after the phone: there is one message, whichever
-// version the phone has.
+// TestVersionsMeet reads an archive that holds several versions of a message, with a
+// clock that differs from a phone's, both before and after it reads the phone. The result
+// is one message, whichever version the phone has.
 func TestVersionsMeet(t *testing.T) {
 	sent := func(second int64, clock argus.Clock) argus.Time {
 		return argus.Time{Micros: (1613300000 + second) * 1e6, Precision: argus.Second, Zone: argus.ZoneStated, Clock: clock}

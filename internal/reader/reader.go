@@ -107,14 +107,14 @@ func (in Input) Reader() io.Reader { return io.NewSectionReader(in.File, 0, in.S
 
 // Options are an operator's statements about a delivery.
 type Options struct {
-	// Zone is the time zone of times that name none. Default: UTC is assumed, and each
-	// time records that.
+	// Zone is the time zone of times that do not state one. Default: UTC is assumed, and
+	// each time records that.
 	Zone *time.Location
 	// Map names the columns of a sheet: canonical field to header. Default: the header
 	// is sniffed.
 	Map map[string]string
-	// MapText is the text of a map (docs/format/map.md), which says how to read sources
-	// of no known program. Default: there is none.
+	// MapText is the text of a map (docs/format/map.md), which describes how to read
+	// sources from unknown programs. Default: no map.
 	MapText string
 	// Service names the service for formats that do not record it. Default: each format
 	// documents its own.

@@ -933,7 +933,7 @@ func (v *verifier) amendments() error {
 		now := v.rewritten[seq]
 		c, ok := latest[seq]
 		if now.gone != 0 && (!ok || c.Gone != now.gone || c.Becomes != now.becomes) {
-			now.at.Problem = "parts of the record are gone, but no sealed amendment orders it"
+			now.at.Problem = "parts of the record are gone, but no sealed amendment orders their removal"
 			v.report(now.at)
 		}
 	}
@@ -941,7 +941,7 @@ func (v *verifier) amendments() error {
 		now, there := v.rewritten[seq]
 		if c := latest[seq]; (now.gone != c.Gone || there && now.becomes != c.Becomes) && !v.broken {
 			v.report(Finding{File: layout.Evidence, Offset: -1, First: seq, Last: seq, Note: v.waits,
-				Problem: "the record is not yet as a sealed amendment orders; the next opening for writing completes the amendment"})
+				Problem: "the record does not yet match a sealed amendment; the amendment is completed the next time the store is opened for writing"})
 		}
 	}
 	return nil
@@ -1162,7 +1162,7 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 		f := Finding{File: layout.Originals + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery}
 		f.Problem = "the original is not as a sealed amendment orders"
 		if state, waits := store.Prepared(c.File); waits && state == becomes {
-			f.Note, f.Problem = true, "the original is not yet as a sealed amendment orders; the next opening for writing completes the amendment"
+			f.Note, f.Problem = true, "the original does not yet match a sealed amendment; the amendment is completed the next time the store is opened for writing"
 		}
 		v.report(f)
 	default:

@@ -209,8 +209,8 @@ func expectClean(t *testing.T, ix *Index) {
 	}
 }
 
-// In whatever batches the records arrive, merged or not, reopened or not, the answers
-// equal those of an index that was built in one go.
+// The answers equal those of an index built in one go, however the records are divided
+// into batches, and whether or not the index is merged or reopened.
 func TestRebuiltIncrementalMerged(t *testing.T) {
 	t.Parallel()
 	records := sample(300)

@@ -17,10 +17,10 @@ import (
 // single possible reading. It is then a message, and Extra records that it was mended and
 // how. Everything else stays a problem.
 
-// MendSize is how many bytes of a broken record are examined.
+// MendSize is the maximum number of bytes of a broken record that are examined.
 const MendSize = 64 << 10
 
-// The kinds of mending, in the words of Extra.
+// The kinds of mending, as recorded in Extra.
 const (
 	mendedField   = reader.ExtraRepaired
 	mendedComma   = "a comma was missing"

@@ -630,9 +630,9 @@ func createdGroup(notice []byte) string {
 	return ""
 }
 
-// whatsappChat derives the conversation from the file's name, along with the service whose
-// program uses such names, or "" if there is none. shown is true if the name is the chat's
-// as that program shows it, and not an arbitrary one.
+// whatsappChat derives the conversation from the file's name. It also returns the service
+// whose app uses such names, or "" if there is none. shown is true if the name is the
+// chat's name as the app displays it, rather than an arbitrary one.
 func whatsappChat(name string) (chat, service string, shown bool) {
 	name = strings.ReplaceAll(strings.ReplaceAll(name, "!/", "/"), "\u00A0", " ")
 	base := path.Base(name)

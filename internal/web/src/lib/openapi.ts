@@ -115,7 +115,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The text of a query that is narrowed or widened; no search */
+        /** Narrow or widen the text of a query, without searching */
         post: operations["change"];
         delete?: never;
         options?: never;
@@ -166,7 +166,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** In a demonstration: the session of somebody else */
+        /** In a demonstration: switch to another person's session */
         post: operations["switch"];
         delete?: never;
         options?: never;
@@ -244,9 +244,9 @@ export interface components {
             /** @description values that no message may have */
             not?: components["schemas"]["Value"][];
             query: string;
-            /** @description a period in place of those that the query names as a whole; without dates, none */
+            /** @description a period that replaces those of the query as a whole; without dates, it removes them */
             sent?: components["schemas"]["Period"];
-            /** @description where the days of the query begin, as an IANA name; default UTC */
+            /** @description IANA name of the time zone in which the days of the query begin; default UTC */
             zone?: string;
         };
         Changed: {
@@ -315,7 +315,7 @@ export interface components {
             delivery: string;
             files: components["schemas"]["FileAccount"][] | null;
             holds?: components["schemas"]["Holding"];
-            /** @description the scope covers this delivery but not all others: only the counts read and quarantined are given, because the others reveal other deliveries */
+            /** @description the scope covers this delivery but not all others: only the counts read and quarantined are given, because the other counts would reveal other deliveries */
             limited?: boolean;
             opening: components["schemas"]["Opening"];
             /** @description the scope covers only a part of the delivery: its seal and its counts are withheld */
@@ -408,7 +408,7 @@ export interface components {
             conversations?: number;
         };
         Hit: {
-            /** @description a readable message is also held locked */
+            /** @description the store also holds a locked copy of this readable message */
             also_locked?: boolean;
             deliveries: string[] | null;
             /** @description byte ranges [start, end) of the matches in the message's text, in UTF-8 */
@@ -422,7 +422,7 @@ export interface components {
             ref: string;
             /**
              * Format: int64
-             * @description number of messages in the scope with the content of this one, itself included; absent if there is no other. The query same:REF finds them
+             * @description number of messages in the scope with the same content, including this one; absent if there is no other. The query same:REF finds them
              */
             same_content?: number;
             /**
@@ -435,7 +435,7 @@ export interface components {
             version: string;
             /**
              * Format: int64
-             * @description number of different versions of the copies
+             * @description number of different versions among the copies
              */
             versions: number;
         };
@@ -470,14 +470,14 @@ export interface components {
         };
         Message: {
             /**
-             * @description extent in which the id is unique; absent if that is the whole service
+             * @description scope within which the id is unique; absent if that is the whole service
              * @enum {string}
              */
             account_reach?: "service" | "server" | "export" | "file";
             attachments?: components["schemas"]["Attachment"][];
             conversation?: string;
             /**
-             * @description extent in which the id is unique; absent if that is the whole service
+             * @description scope within which the id is unique; absent if that is the whole service
              * @enum {string}
              */
             conversation_reach?: "service" | "server" | "export" | "file";
@@ -490,7 +490,7 @@ export interface components {
                 /** @description text of the source */
                 raw?: string;
                 /**
-                 * @description UTC, in the precision of the source, or unknown
+                 * @description UTC, with the precision of the source, or unknown
                  * @example 2021-02-14T12:03:11Z
                  */
                 utc: string;
@@ -517,7 +517,7 @@ export interface components {
                 /** @description text of the source */
                 raw?: string;
                 /**
-                 * @description UTC, in the precision of the source, or unknown
+                 * @description UTC, with the precision of the source, or unknown
                  * @example 2021-02-14T12:03:11Z
                  */
                 utc: string;
@@ -536,7 +536,7 @@ export interface components {
                 /** @description text of the source */
                 raw?: string;
                 /**
-                 * @description UTC, in the precision of the source, or unknown
+                 * @description UTC, with the precision of the source, or unknown
                  * @example 2021-02-14T12:03:11Z
                  */
                 utc: string;
@@ -558,7 +558,7 @@ export interface components {
                 /** @description text of the source */
                 raw?: string;
                 /**
-                 * @description UTC, in the precision of the source, or unknown
+                 * @description UTC, with the precision of the source, or unknown
                  * @example 2021-02-14T12:03:11Z
                  */
                 utc: string;
@@ -582,9 +582,9 @@ export interface components {
             type?: "text" | "poll" | "call" | "contact" | "room" | "membership" | "reaction" | "location" | "device" | "draft" | "notice" | "note";
         };
         Narrowed: {
-            /** @description the values that every message of the query has to have */
+            /** @description the values that the query demands of every message */
             and?: components["schemas"]["Value"][];
-            /** @description the values that none of them may have */
+            /** @description the values that the query allows in no message */
             not?: components["schemas"]["Value"][];
         };
         Opened: {
@@ -619,7 +619,7 @@ export interface components {
             conversation: string;
             /**
              * Format: int64
-             * @description number of messages of any type before these, inside the scope
+             * @description number of messages of any type before these in the scope
              */
             earlier: number;
             /** Format: int64 */
@@ -628,7 +628,7 @@ export interface components {
             hits: components["schemas"]["Hit"][] | null;
             /**
              * Format: int64
-             * @description number of messages after these
+             * @description number of messages after these in the scope
              */
             later: number;
             service: string;
@@ -656,7 +656,7 @@ export interface components {
         Period: {
             /** @description a date as the query language writes it; empty for an open beginning */
             from?: string;
-            /** @description a date, which is in the period to its end; empty for an open end */
+            /** @description a date, all of it within the period; empty for an open end */
             to?: string;
         };
         Person: {
@@ -720,7 +720,7 @@ export interface components {
                 /** @description text of the source */
                 raw?: string;
                 /**
-                 * @description UTC, in the precision of the source, or unknown
+                 * @description UTC, with the precision of the source, or unknown
                  * @example 2021-02-14T12:03:11Z
                  */
                 utc: string;
@@ -740,7 +740,7 @@ export interface components {
                 /** @description text of the source */
                 raw?: string;
                 /**
-                 * @description UTC, in the precision of the source, or unknown
+                 * @description UTC, with the precision of the source, or unknown
                  * @example 2021-02-14T12:03:11Z
                  */
                 utc: string;
@@ -764,11 +764,11 @@ export interface components {
             store: string;
         };
         SearchRequest: {
-            /** @description show messages with the same content once; facets and histogram count each content once, and there are only the facets from and service, and no pairs */
+            /** @description show messages with the same content once; facets and histogram count each content once. Only the facets from and service are available, and no pairs */
             distinct?: boolean;
             /**
              * Format: int64
-             * @description most values of a facet, most frequent first; 0 for 20, -1 for all
+             * @description maximum number of values per facet, most frequent first; 0 for 20, -1 for all
              */
             facet_size?: number;
             /** @description fields to count by: from, to, in, service, delivery, is, lang, entity */
@@ -782,14 +782,14 @@ export interface components {
             limit?: number;
             /**
              * Format: double
-             * @description longest time to search, approximately; 0 for 30
+             * @description approximate maximum duration of the search, in seconds; 0 for 30
              */
             max_seconds?: number;
-            /** @description the next of an earlier answer, unchanged */
+            /** @description the field next from an earlier answer, unchanged */
             next?: string;
             /**
              * Format: int64
-             * @description most pairs of sender and receiver; -1 for all
+             * @description maximum number of pairs of sender and receiver; -1 for all
              */
             pairs?: number;
             query: string;
@@ -802,16 +802,16 @@ export interface components {
              * @description records that the index has not seen; under a scope, 1 means one or more
              */
             behind: number;
-            /** @description part of total: the other types by their words: call, contact, room, membership, reaction, location, device, draft, notice, note */
+            /** @description part of total: the other types, each counted by name: call, contact, room, membership, reaction, location, device, draft, notice, note */
             beside?: components["schemas"]["Tally"][];
             /**
              * Format: int64
-             * @description messages of total whose copies in the scope differ
+             * @description messages in total whose copies in the scope differ
              */
             differing?: number;
             /**
              * Format: int64
-             * @description messages, those with the same content counted once; only if asked for
+             * @description number of messages, counting those with the same content once; only if asked for
              */
             distinct?: number;
             /**
@@ -852,7 +852,7 @@ export interface components {
             authorities: components["schemas"]["Authority"][] | null;
             /** @description the key that seals are signed with, as a C2SP note verifier key */
             key?: string;
-            /** @description in a demonstration: whose session POST /api/switch gives */
+            /** @description in a demonstration: people whose sessions POST /api/switch can give */
             others?: components["schemas"]["Person"][];
             person?: components["schemas"]["Person"];
             store: string;
@@ -868,15 +868,15 @@ export interface components {
             same?: string[];
             /**
              * Format: int64
-             * @description number of messages in the scope with the content of this one, itself included; absent if there is no other
+             * @description number of messages in the scope with the same content, including this one; absent if there is no other
              */
             same_content?: number;
-            /** @description different versions of the copies, the one shown first in front */
+            /** @description different versions of the copies, beginning with the version shown first */
             versions: components["schemas"]["Version"][] | null;
         };
         Sighting: {
             delivery: string;
-            /** @description the copy's own id, which differs if clocks differ */
+            /** @description the copy's own id; copies have different ids if their clocks differ */
             id?: string;
             original: components["schemas"]["Original"];
             /** @description raw record of the original, at most its first 64 KiB */
@@ -887,7 +887,7 @@ export interface components {
             reader: string;
             /**
              * Format: int64
-             * @description position in the whole evidence
+             * @description position within all evidence
              */
             seq: number;
             /** @description statements of this copy, without its content */
@@ -937,7 +937,7 @@ export interface components {
         Value: {
             /** @description as in the query language; the facets have from, to, in, service, delivery, is, lang, entity */
             field: string;
-            /** @description as a facet counts it: an account or conversation letter for letter */
+            /** @description as a facet counts it; accounts and conversations match letter for letter */
             value: string;
         };
         Version: {
@@ -958,12 +958,12 @@ export interface components {
             length?: number;
             /**
              * Format: int64
-             * @description in bytes of the file
+             * @description in bytes from the beginning of the file
              */
             offset?: number;
             /**
              * Format: int64
-             * @description position of the original's record in the whole evidence
+             * @description position of the original's record within all evidence
              */
             original_seq?: number;
             path?: string;
