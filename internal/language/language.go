@@ -299,8 +299,8 @@ func (d *Detector) score(w *word, key []byte, of script) {
 
 var seed = maphash.MakeSeed()
 
-// cached returns a word from the cache, in which it is one of the last two words with its
-// hash. A cache of which half is taken begins anew with twice the size, up to its maximum.
+// cached returns a word from the cache, which has the last two words of each hash. A cache
+// that is half full begins anew with twice the size, up to its maximum.
 func (d *Detector) cached(key []byte, of script) *word {
 	if 2*d.taken >= len(d.cache) && len(d.cache) < mostCache {
 		d.cache, d.taken = make([]word, max(firstCache, 2*len(d.cache))), 0

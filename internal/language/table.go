@@ -80,7 +80,7 @@ type row struct {
 
 const (
 	keyBits   = few + markBits
-	rowsShift = 32 - 17 // the table has 1<<17 rows, of which not half are taken
+	rowsShift = 32 - 17 // the table has 1<<17 rows, about half of them taken
 )
 
 func rowKey(bucket, mark uint32, of script) uint32 {
