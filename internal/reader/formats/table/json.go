@@ -30,10 +30,10 @@ import (
 //     of their export if it states an id: a member outside the list or in the record whose
 //     name is one of jsonExportIDs. Without an id they are kept unchanged, with the reach
 //     export, because the scope of an unknown program's ids is unknown.
-//   - Service: a member, otherwise Options.Service, otherwise json.
+//   - Service: a member, otherwise Options.Service, otherwise unknown.
 var JSON = &reader.Format{
 	Name:    "json",
-	Version: 4,
+	Version: 5,
 	About:   "JSON of any program that is a list of objects with sender, time and text, whose members --map names",
 	Checked: "invented examples only",
 	Detect:  func(s reader.Sample) int { return detectJSONRecords(s) },
@@ -193,7 +193,7 @@ func jsonRecord(d *jsondoc.Document, in reader.Input, fields jsonFields, raw str
 	}
 	r.to = strings.FieldsFunc(r.said[fieldTo], isSeparator)
 	r.attachments = strings.FieldsFunc(r.said[fieldAttachment], func(r rune) bool { return r == '\n' })
-	r.service = cmp.Or(in.Service, strings.ToLower(argus.CleanName(r.said[fieldService])), "json")
+	r.service = cmp.Or(in.Service, strings.ToLower(argus.CleanName(r.said[fieldService])), "unknown")
 	if err := r.message(m); err != nil {
 		return nil, "", err
 	}
