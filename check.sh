@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Checks everything that has to hold before a commit: ./check.sh
-# One or more steps alone: ./check.sh lint tests
+# Makes all checks that must pass before a commit: ./check.sh
+# Runs only the given steps: ./check.sh lint tests
 set -euo pipefail
 cd "$(dirname "$0")"
 
 steps=(tidy format build vet fix lint deadcode cross tests)
 
-# say shows a command and runs it; silent also fails when it prints anything.
+# say shows a command and runs it. silent also fails if the command prints anything.
 say() {
   printf '$ %s\n' "$*"
   "$@"
@@ -22,7 +22,7 @@ check_tidy() { say go mod tidy -diff && say go -C tools mod tidy -diff; }
 
 check_format() { silent find . -name '*.go' -not -path '*/node_modules/*' -exec gofmt -l {} +; }
 
-# The product needs no C compiler. Only the race detector below does.
+# The product needs no C compiler; only the race detector below does.
 check_build() { say env CGO_ENABLED=0 go build ./...; }
 
 check_vet() { say go vet ./...; }
@@ -33,7 +33,7 @@ check_lint() { say go tool -modfile=tools/go.mod golangci-lint run; }
 
 check_deadcode() { silent go tool -modfile=tools/go.mod deadcode -test ./...; }
 
-# Each system, with its tests, and each kind of machine.
+# Vets the code and its tests for each system and each architecture.
 check_cross() {
   local target
   for target in windows/amd64 darwin/arm64 linux/arm64; do
@@ -41,7 +41,7 @@ check_cross() {
   done
 }
 
-# Long tests of one goroutine, in which there is no race to find; "go test ./..." runs them.
+# Long tests with a single goroutine, in which there are no races to find. "go test ./..." runs them.
 alone='^Test(DevicesAreBounded|EveryByteCounts|ManyCopiesAreLinearWork|CompareEqual|World|BombsApart|Oracle|Mutants|Statistics)$'
 
 check_tests() { say go test -race -shuffle=on -timeout 30m -skip "$alone" ./...; }

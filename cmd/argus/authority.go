@@ -183,8 +183,8 @@ authorities. Revoke them with --end-wider, or answer yes on a terminal.`,
 	return c
 }
 
-// wider lists the authorities that leave a new one without effect, and revokes those that
-// the user wants to end.
+// wider lists the authorities that make a new one ineffective, and revokes those that the
+// user wants to end.
 func (a *app) wider(ctx context.Context, c *cobra.Command, n *node.Node, added *authority.Authority, end bool) error {
 	list, err := n.Admin.WiderAuthorities(added)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // sampleSize is the number of messages that a preview shows.
 const sampleSize = 10
 
-// previewed is what authority preview prints after its samples.
+// previewed is the output of authority preview after its samples.
 type previewed struct {
 	Scope string `json:"scope"`
 	Words string `json:"words"`

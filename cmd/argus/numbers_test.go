@@ -1274,7 +1274,7 @@ var namedNumbers = []struct {
 	{regexp.MustCompile(`^  , \d[\d,]* accounts?, \d[\d,]* conversations?$`), ""},
 	{regexp.MustCompile(`\d[\d,]* records? in \d[\d,]* of \d[\d,]* deliver(?:y|ies) sealed|\d[\d,]* originals?\b|\d[\d,]* entr(?:y|ies) of the ledger`), ""},
 	{regexp.MustCompile(`\brecord \d+(?: of the evidence|, bytes \d+ to \d+)?`), ""},
-	// Messages again: the names above have the word, too.
+	// Messages again, because some names above also contain the word.
 	{regexp.MustCompile(`(\d[\d,]*) messages?\b`), "messages"},
 	{regexp.MustCompile(`(\d[\d,]*) (call|contact|room|membership change|reaction|location|device|draft|notice|note)s?\b`), "beside"},
 }

@@ -141,7 +141,7 @@ func (a *app) sayResult(r *desk.SearchResult, who desk.Who, zone *time.Location)
 	return voice.Say(a.out, "result", voice.Answer{SearchResult: r, Authority: who.Authority, Hits: len(r.Hits)}, func(o *voice.Output, r voice.Answer) { voice.PrintAnswer(o, r, zone) })
 }
 
-// allFound is what search --all prints after its hits.
+// allFound is the output of search --all after its hits.
 type allFound struct {
 	Query    string        `json:"query"`
 	Hits     uint64        `json:"hits"`

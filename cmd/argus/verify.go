@@ -128,7 +128,7 @@ func printFinding(o *voice.Output, f verify.Finding) {
 	o.Linef("%s  %s: %s", kind, printable.OneLine(at), printable.OneLine(f.Problem))
 }
 
-// verified is what verify prints after its findings.
+// verified is the output of verify after its findings.
 type verified struct {
 	Sound   bool    `json:"sound"`
 	Damage  int     `json:"damage"`

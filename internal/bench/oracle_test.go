@@ -19,7 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Few words, which SQLite's tokenizer and ours split alike.
+// A few words that SQLite's tokenizer and ours split in the same way.
 var oracleWords = []string{"boat", "boats", "oat", "bo", "x9", "the", "of", "cargo", "embargo", "port", "report"}
 
 // TestOracle asks the index and SQLite FTS5 the same questions about the same messages:

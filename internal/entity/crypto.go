@@ -57,7 +57,7 @@ func ethereum(digits []byte) string {
 
 const base58Digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
-// The version bytes of addresses, and the beginnings of addresses of 20 bytes.
+// The version bytes of addresses, and the beginnings of addresses with 20 bytes.
 const (
 	base58Versions = "\x00\x05\x30\x32\x41\x6F\xC4"
 	base58Begin    = "13LMTmn2"

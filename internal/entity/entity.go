@@ -18,17 +18,18 @@ import (
 // Version identifies the rules. Different rules find different identifiers, so an index
 // that was built with another version is rebuilt.
 //
-// 1: the first.
+// 1: the first version.
 const Version = "1"
 
 // An Entity is an identifier at a place in a text.
 type Entity struct {
 	Kind string `json:"kind"`
-	// Normal is the normal form, the same for every spelling in a text: ASCII, except for
-	// the sign of a currency and the letters of a host, and at most MaxNormal bytes.
-	// Looking it up gives itself again ([Normal]), and it is never the name of a kind.
+	// Normal is the normal form, the same for every spelling in a text. It is ASCII,
+	// except for the sign of a currency and the letters of a host, and has at most
+	// MaxNormal bytes. [Normal] of a normal form returns it unchanged, and it is never
+	// the name of a kind.
 	Normal string `json:"normal"`
-	// Start and End delimit its bytes [Start, End) in the text.
+	// Start and End delimit the bytes [Start, End) of the identifier in the text.
 	Start int `json:"start"`
 	End   int `json:"end"`
 }
@@ -40,11 +41,10 @@ const MaxNormal = 254
 type kind struct {
 	name   string
 	anchor anchor
-	// least is the smallest length of an anchor, in characters.
+	// least is the minimum length of an anchor, in characters.
 	least int
-	// find looks for the identifier that has its anchor at [from, to), in time
-	// that does not depend on the length of the text. normal is empty if there
-	// is none.
+	// find looks for the identifier that has its anchor at [from, to), in time that does
+	// not depend on the length of the text. normal is empty if there is no identifier.
 	find func(b []byte, from, to int) (start, end int, normal string)
 	// context is the part that may be missing when an identifier is given on its own.
 	context string
@@ -86,7 +86,8 @@ func IsKind[S string | []byte](s S) bool {
 	return false
 }
 
-// An anchor is a piece that every identifier of a kind has, and most texts lack.
+// An anchor is a piece of text that every identifier of a kind contains and most texts do
+// not.
 type anchor uint8
 
 const (
@@ -144,7 +145,7 @@ func (f *Finder) try(text string, a anchor, from, to int) {
 		e := Entity{Kind: kinds[i].name, Normal: normal}
 		e.Start, e.End = f.text.place(text, start, end)
 		if a == scheme {
-			e.Normal = strings.ToLower(text[e.Start:e.End]) // and everything beyond ASCII
+			e.Normal = strings.ToLower(text[e.Start:e.End]) // including letters beyond ASCII
 		}
 		f.found = append(f.found, e)
 	}
@@ -169,9 +170,9 @@ func (f *Finder) resolved() []Entity {
 // Find returns the identifiers of a text, as [Finder.Find] does.
 func Find(text string) []Entity { return new(Finder).Find(text) }
 
-// Normal returns the normal form of an identifier on its own, in any spelling that a
-// text could use. A host, an IMEI and an IMO number may lack the https://, IMEI and IMO
-// that they need in a text.
+// Normal returns the normal form of an identifier on its own, in any spelling that a text
+// could use. A host, an IMEI and an IMO number may lack the https://, IMEI or IMO that
+// they need in a text.
 func Normal(written string) (normal string, ok bool) {
 	written = strings.TrimSpace(written)
 	if len(written) > 2*MaxNormal {
@@ -209,14 +210,14 @@ func candidate(text string) bool {
 	return candidateIn(text, i, len(text))
 }
 
-// highs are the bits that are set in no ASCII byte.
+// highs has the bits that are set in no ASCII byte.
 const highs = 0x8080808080808080
 
-// anchors sets the highest bit of each of eight bytes that is a digit, a : or an @, if
-// all bytes are plain.
+// anchors returns the highest bit of each of eight bytes that is a digit, a : or an @, if
+// all bytes are ASCII.
 func anchors(x uint64) uint64 {
 	const ones = 0x0101010101010101
-	digits := (x + (0x80-'0')*ones) &^ (x + (0x80-';')*ones) // '0' to '9', and ':' after them
+	digits := (x + (0x80-'0')*ones) &^ (x + (0x80-';')*ones) // '0' to '9', and ':', which follows '9'
 	x ^= '@' * ones
 	return (digits | (x-ones)&^x) & highs
 }
@@ -259,7 +260,7 @@ func candidateIn(text string, from, to int) bool {
 const (
 	firstAnchor = 1 + iota
 	firstColon
-	firstBeyond // the first byte of some digits
+	firstBeyond // the first byte of some digits beyond ASCII
 )
 
 // first classifies first bytes; second marks the second bytes of digits beyond ASCII.

@@ -117,7 +117,8 @@ func TestFindAnything(t *testing.T) {
 	})
 }
 
-// TestFindBetween: text around an identifier, a space away, does not change it.
+// TestFindBetween checks that surrounding text that is separated by a space does not
+// change an identifier.
 func TestFindBetween(t *testing.T) {
 	var examples []string
 	for _, s := range scenes(t) {
@@ -150,7 +151,7 @@ func FuzzFind(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { check(t, text, Find(text)) })
 }
 
-// TestDigits compares zeros with the zeros of Unicode.
+// TestDigits compares the table of zeros with Unicode.
 func TestDigits(t *testing.T) {
 	for _, zero := range zeros {
 		for d := range rune(10) {
@@ -164,8 +165,8 @@ func TestDigits(t *testing.T) {
 	}
 }
 
-// TestAnchors: reading eight bytes at a time gives the same result as reading one at a
-// time.
+// TestAnchors checks that reading eight bytes at a time gives the same result as reading
+// one at a time.
 func TestAnchors(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		b := rapid.SliceOfN(rapid.ByteRange(0, plainSignEnd), 0, 40).Draw(r, "bytes")
@@ -185,7 +186,7 @@ func TestAnchors(t *testing.T) {
 	})
 }
 
-// hostile texts make each kind try to match as often as possible.
+// hostile holds texts that make each kind try to match as often as possible.
 var hostile = map[string]string{
 	"phones": "+1 2 3 4 5 6 7 8 9 0 ", "plus": "+44 7700900123 ", "bases": strings.Repeat("1", 26) + "A ", "hexadecimal": "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed ",
 	"at": "@", "addresses": "a@a.", "local": strings.Repeat("a", 63) + "@", "links": "https://", "one word": "a1", "digits": "1 ", "digit": "7", "points": "1.", "groups": "123 ", "money": "1 EUR ",

@@ -43,7 +43,7 @@ func phone(b []byte, from, _ int) (start, end int, normal string) {
 		if number := international(digits[:count], least); number != "" && ends(b, group) {
 			end, normal = group, number
 			if first && count >= 10 {
-				break // +32470123456 10: a long group that is a number by itself is taken as the number
+				break // +32470123456 10: if a long group is a complete number by itself, the number ends there
 			}
 		}
 		first = false

@@ -1,8 +1,8 @@
 package entity
 
-// phonePlans has, for the code of each country or service (ITU-T E.164), a bit for each
-// number of digits that may follow it, and phoneZero if these may begin with 0. TestPhonePlans writes it, with -update, from the
-// metadata of libphonenumber.
+// phonePlans holds, for the code of each country or service (ITU-T E.164), a bit for each number of digits that may follow it,
+// and phoneZero if these may begin with 0. TestPhonePlans writes the table from the metadata of libphonenumber if it is run with
+// -update.
 var phonePlans = [1000]uint32{
 	1:   0x480,
 	7:   0x4400,

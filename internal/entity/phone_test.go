@@ -35,9 +35,9 @@ func TestPhonePlans(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString(`package entity
 
-// phonePlans has, for the code of each country or service (ITU-T E.164), a bit for each
-// number of digits that may follow it, and phoneZero if these may begin with 0. TestPhonePlans writes it, with -update, from the
-// metadata of libphonenumber.
+// phonePlans holds, for the code of each country or service (ITU-T E.164), a bit for each number of digits that may follow it,
+// and phoneZero if these may begin with 0. TestPhonePlans writes the table from the metadata of libphonenumber if it is run with
+// -update.
 var phonePlans = [1000]uint32{
 `)
 	for code, plan := range plans {
@@ -65,8 +65,8 @@ var phonePlans = [1000]uint32{
 	}
 }
 
-// TestPhoneAgainstLibrary: the normal form equals libphonenumber's, for numbers that it
-// considers valid.
+// TestPhoneAgainstLibrary checks that the normal form equals libphonenumber's, for
+// numbers that libphonenumber considers valid.
 func TestPhoneAgainstLibrary(t *testing.T) {
 	n := 0
 	for region := range phonenumbers.GetSupportedRegions() {

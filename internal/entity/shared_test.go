@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Real data is kept outside the project.
+// The real data is kept outside the project.
 const shared = "../../../shared/data/entities"
 
 // differs lists the examples that give a different result here, with the reason.
@@ -44,8 +44,8 @@ func TestSharedAddressesAndPlates(t *testing.T) {
 	}
 }
 
-// TestSharedFindings: everything that others find is found at the same place, except
-// phone numbers in national form.
+// TestSharedFindings checks that everything that other programs find is found at the same
+// place, except for phone numbers in national form.
 func TestSharedFindings(t *testing.T) {
 	for _, c := range []struct {
 		file, kind  string

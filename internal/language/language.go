@@ -1,8 +1,8 @@
 // Package language finds the language of a text from its letters and words. The answer is
 // a statistical guess from the text alone: the same text always gets the same answer,
-// whatever texts came before. Only the first 4,096 bytes are looked at, and only the
-// first 32 words in them. Words with digits, links and addresses do not count, and
-// neither do words of more than 24 letters.
+// whatever texts came before. Only the first 32 words within the first 4,096 bytes are
+// looked at. Words with digits, links and addresses do not count, and neither do words of
+// more than 24 letters.
 package language
 
 import (
@@ -33,7 +33,7 @@ const (
 	latin script = iota
 	cyrillic
 	arab
-	han // this script and those below have no model: one language each
+	han // this script and those below have no model, since each has one language
 	kana
 	hangul
 	greek
@@ -53,10 +53,12 @@ const (
 	none    // no letter
 )
 
-// languages is the number of languages in the table, with room for the number that a slot holds.
+// languages is the number of languages in the table, rounded up to the range of the number in a
+// slot.
 const languages = 32
 
-// tags are the languages of the table by number; tools/language has the same order.
+// tags are the languages of the table, indexed by number. tools/language has the same
+// order.
 var tags = [...]string{
 	"en", "nl", "fr", "de", "es", "pt", "it", "sq", "sh", "tr", "pl", "ro", "hu", "cs", "sk", "lt", "lv", "et", "sv", "da", "nb", "fi", "vi", "so",
 	"ru", "uk", "bg", "sr",
@@ -104,8 +106,8 @@ const (
 // The thresholds were chosen using lingua's test data and the sentences in the tests.
 // Margins are differences of logarithms of probabilities, in steps of the table.
 const (
-	leastMargin = 4 * steps // by which the best language must lead the second
-	clearWord   = 2 * steps // by which a word's own language must lead the text's, to count towards a mixture
+	leastMargin = 4 * steps // minimum lead of the best language over the second
+	clearWord   = 2 * steps // minimum lead of a word's own language over the text's for the word to count towards a mixture
 	clearPart   = 8 * steps // the same, for all words of a part together
 	leastWords  = 3         // minimum number of words in a part of a mixture
 	leastShort  = 2         // minimum number of letters of a text whose script has only one language
@@ -137,8 +139,8 @@ type word struct {
 	best   uint8 // language of the script
 }
 
-// Detect returns the language of a text as a tag of BCP 47, [Unknown], [Mixed], or nothing
-// if the text is empty.
+// Detect returns the language of a text as a BCP 47 tag, or [Unknown] or [Mixed]. It
+// returns "" if the text is empty.
 func (d *Detector) Detect(text string) string {
 	if text == "" {
 		return ""
@@ -163,7 +165,7 @@ func (d *Detector) Detect(text string) string {
 	return scriptTags[main]
 }
 
-// main returns the scripts with the most and the second most letters. Japanese has two
+// main returns the scripts with the most and the second most letters. Japanese uses two
 // scripts.
 func (d *Detector) main() (first, second script) {
 	if d.letters[kana] > 0 && 10*d.letters[kana] >= d.letters[han] {
@@ -206,8 +208,8 @@ func (d *Detector) read(text string) {
 	}
 }
 
-// word reads the word at i, if there is one, and returns the end of it. A word consists
-// of letters of one script and any digits among them.
+// word reads the word at i, if there is one, and returns its end. A word consists of
+// letters of one script and any digits among them.
 func (d *Detector) word(text string, i int) int {
 	n, letters, digits := 0, 0, false
 	of := none
@@ -262,7 +264,8 @@ func (d *Detector) word(text string, i int) int {
 	return i
 }
 
-// add adds a word to the words of the text, from the cache if it is there.
+// add adds a word to the words of the text, using its scores from the cache if they are
+// there.
 func (d *Detector) add(key []byte, of script, letters int, digits bool) {
 	w := &d.words[d.n]
 	switch {
@@ -348,7 +351,7 @@ func (d *Detector) ofWords(of script) string {
 }
 
 // sum returns the language of a script with the best score over all words, and its lead
-// over the second. Words of Moroccan Arabic say nothing about the other languages.
+// over the second. Words of Moroccan Arabic do not count for other languages.
 func (d *Detector) sum(of script) (first int, margin int32) {
 	var scores [most]int32
 	for i := range d.words[:d.n] {
@@ -386,7 +389,7 @@ func (d *Detector) letter(word []byte) []rune {
 }
 
 // mixed reports whether a good part of the words is in a language other than the first,
-// and a good part is not.
+// and a good part is in the first.
 func (d *Detector) mixed(of script, first int) bool {
 	var others [most]uint8
 	foreign := 0

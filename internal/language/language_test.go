@@ -32,7 +32,7 @@ func texts(t testing.TB) (list [][2]string) {
 	return list
 }
 
-// answers lists all the answers that Detect may give, apart from none at all.
+// answers lists all the answers that Detect may give, except for the empty one.
 func answers() []string {
 	list := append(slices.Clone(tags[:]), Darija, Mixed, Unknown)
 	for _, tag := range scriptTags {
@@ -63,7 +63,7 @@ func TestEveryAnswerHasAName(t *testing.T) {
 	}
 }
 
-// The answer depends on the text alone, not on the words that the detector has seen.
+// The answer depends only on the text, not on the words that the detector has seen.
 func TestOrderChangesNoAnswer(t *testing.T) {
 	var used Detector
 	all := texts(t)
@@ -118,8 +118,8 @@ func TestTableFile(t *testing.T) {
 	}
 }
 
-// TestTableIsMadeOfLingua makes the table again, which takes 30 s of CPU, and needs lingua's
-// module. .ci/run asks for it.
+// TestTableIsMadeOfLingua makes the table again. It needs lingua's module and takes 30 s of
+// CPU time. .ci/run runs it.
 func TestTableIsMadeOfLingua(t *testing.T) {
 	if os.Getenv("ARGUS_LANGUAGE_TABLE") == "" {
 		t.Skip("ARGUS_LANGUAGE_TABLE is not set")
@@ -195,7 +195,7 @@ func TestLinguaTexts(t *testing.T) {
 	}
 }
 
-// guess is the answer to the last text without unknown and mixed.
+// guess returns the answer to the last text as if there were no Unknown and Mixed.
 func (d *Detector) guess() string {
 	main, _ := d.main()
 	if main >= strange {

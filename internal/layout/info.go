@@ -33,8 +33,10 @@ type StoreInfo struct {
 }
 
 // The versions of the store's layout. Every change raises Format, and also MinReader if an
-// Argus that knows only the earlier format could misread the new one. 1: the first. 2:
-// records are proved by salted commitments; texts are stored apart; min_reader.
+// Argus that knows only the earlier format could misread the new one.
+//
+// 1: the first version.
+// 2: records are proved by salted commitments; texts are stored apart; min_reader.
 const (
 	Format    = 2
 	MinReader = 2

@@ -39,7 +39,7 @@ const (
 	Server = "server"
 )
 
-// Files of the parts.
+// The files in the parts.
 const (
 	Checkpoint       = Ledger + "/checkpoint"
 	LedgerLock       = Ledger + "/lock"

@@ -107,8 +107,8 @@ func (s *Set) run() []Result {
 }
 
 // try tests the cases of a rule. Each must have the stated outcome, and together they must
-// show what the rule does: at least one case is decided by this rule alone, and at least one
-// has the opposite answer.
+// show the effect of the rule: at least one case is decided by this rule alone, and at least
+// one has the opposite answer.
 func (r *Rule) try() Result {
 	result := Result{Rule: r.ID, Folder: r.Folder, Cases: r.Cases}
 	say := func(at, format string, args ...any) {

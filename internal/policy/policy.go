@@ -1,9 +1,9 @@
 // Package policy decides who may do an act, by rules in Cedar that a jurist can read.
 //
 // The rules of the folder generic are part of Argus. A jurisdiction is a folder of rules
-// that forbid more; none can allow what the generic rules refuse. Rules know people only by
-// their roles. They do not know orders: whether an authority covers the data has been
-// decided before, and is stated in the request.
+// that forbid more; none can allow an act that the generic rules refuse. Rules know people
+// only by their roles. They do not know orders: whether an authority covers the data has
+// been decided before, and is stated in the request.
 //
 // Cedar fails open: it skips a rule that it cannot evaluate, even one that forbids. So
 // [Load] refuses a whole folder for any fault, and [Set.Decide] refuses a request for any

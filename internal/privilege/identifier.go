@@ -15,7 +15,7 @@ const (
 	kindAccount = "account" // on a service; "" for any service
 	kindPhone   = "phone"   // E.164: +32470123456
 	kindEmail   = "email"   // in lower case; also used for Jabber accounts
-	kindDomain  = "domain"  // of a firm; it stands for every address below it
+	kindDomain  = "domain"  // of a firm; it matches every address below it
 )
 
 // An Identifier is one way to recognise a person, in its normal form.

@@ -54,8 +54,8 @@ func (c Class) String() string {
 // A Sighting is one copy of a message.
 type Sighting struct {
 	Message *argus.Message
-	// IDs are the ids of the message: its own, and the id of the message of which it is a
-	// copy.
+	// IDs are the ids of the message: its own, and the id of the message that it is a
+	// copy of.
 	IDs []argus.ID
 	// Within holds the SHA-256 of the files that contain the message, such as an attached
 	// archive, or a mail to which it is attached. Default none.

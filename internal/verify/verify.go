@@ -229,7 +229,7 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		made, waits := strings.CutPrefix(e.Name(), durable.Prepared)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && waits:
-			// It has been renamed to its final name meanwhile.
+			// It has meanwhile been renamed to its final name.
 		case err != nil:
 			say(false, name, "the %s cannot be read: %v", what(e.Name()), err)
 		case waits && now.Files[made] == claims.Hash(data):

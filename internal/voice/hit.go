@@ -67,7 +67,7 @@ func states(h desk.Hit) string {
 		words = append([]string{h.Message.Type.String()}, words...)
 	}
 	if h.AlsoLocked {
-		words = append(words, "also held in locked form")
+		words = append(words, "also held locked")
 	}
 	if h.Versions > 1 {
 		words = append(words, fmt.Sprintf("%d versions", h.Versions))

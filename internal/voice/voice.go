@@ -14,7 +14,7 @@ import (
 )
 
 // The voice of the command. Everything that it prints is read by people who are not
-// programmers, some of them in court, so each sentence keeps these rules:
+// programmers, some of them in court, so each sentence follows these rules:
 //
 //   - Subject first, verb second, in the words of the glossary. "No period is
 //     completely counted", not "Of no time are all messages counted".

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestNothingInline: the page's security policy forbids inline code, and evidence
-// must never become markup.
+// TestNothingInline checks that the sources contain no inline code, which the page's
+// security policy forbids, and nothing that turns evidence into markup.
 func TestNothingInline(t *testing.T) {
 	index, err := fs.ReadFile(Files(), "index.html")
 	if err != nil {
@@ -40,8 +40,9 @@ func TestNothingInline(t *testing.T) {
 	}
 }
 
-// TestBuiltFiles: the built files hold no path of the machine and no address of
-// another site. Svelte's messages name its own site, which nothing opens.
+// TestBuiltFiles checks that the built files contain no path of the machine and no
+// address of another site. Svelte's messages name Svelte's own site, but nothing opens
+// it.
 func TestBuiltFiles(t *testing.T) {
 	urls := regexp.MustCompile(`https?://[^"'` + "`" + `)\s\\]+`)
 	paths := regexp.MustCompile(`/(?:home|root|work|tmp|Users)/|node_modules|sourceMappingURL`)

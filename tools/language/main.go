@@ -3,15 +3,16 @@
 //
 //	go -C tools run ./language ../internal/language/table.bin
 //
-// It gets the module of the version below from Go's module proxy or cache, and checks its
-// hash. The same version gives the same bytes.
+// It gets the version of the module that is named below from Go's module proxy or cache,
+// and checks its hash. The same version gives the same bytes.
 //
-// For each language, lingua has the probability of a letter after the letters before it,
-// for sequences of one to five letters. The table keeps of each sequence and language the
-// natural logarithm of how much more probable the last letter is than after one letter
-// less. Their sum over all sequences of a word is the logarithm of the word's probability,
-// up to what was left out: the table has the sequences that change most sums, those whose
-// frequency times change is greatest.
+// For each language, lingua has the probability of a letter given the letters before it,
+// for sequences of one to five letters. For each sequence and language, the table holds
+// the natural logarithm of the factor by which the last letter becomes more probable when
+// the first letter of the sequence is known too. The sum over all sequences in a word is
+// the logarithm of the word's probability, except for the sequences that were left out.
+// The table holds the sequences with the greatest effect: those with the greatest product
+// of frequency and change.
 package main
 
 import (
@@ -40,9 +41,9 @@ const (
 	sourceSum = "h1:ifYhthrlW7iO4icdubwlduYnmwU37V1sbNrwhKBR4rM="
 )
 
-// groups are the languages of a script, by lingua's names, and how many pairs of sequence
-// and language the table has of them. Those joined by + become one class. The order is that
-// of the models in internal/language.
+// groups are the languages of each script, by lingua's names, and the number of pairs of
+// sequence and language that the table holds for them. Languages joined by + become one
+// class. The order is that of the models in internal/language.
 var groups = []struct {
 	pairs     int
 	languages []string
@@ -56,8 +57,9 @@ var orders = []string{"unigrams", "bigrams", "trigrams", "quadrigrams", "fivegra
 
 const (
 	never = -12.0 // the logarithm of a letter's probability in a language that lacks it
-	// seen is added for each sequence of two letters or more that a language has: a
-	// language without it would have to be charged otherwise. Found by trial.
+	// seen is added for each sequence of two letters or more that a language has, since
+	// there is no penalty for a language that lacks the sequence. The value was found by
+	// trial.
 	seen = 0.5
 )
 
@@ -66,7 +68,7 @@ type pair struct {
 	letters  string
 	language uint8
 	order    uint8
-	gain     float64 // of the logarithm
+	gain     float64 // change of the logarithm
 	weight   float64
 }
 
@@ -113,7 +115,7 @@ func run() error {
 	return os.WriteFile(os.Args[1], table(kept), 0o644)
 }
 
-// module returns the folder of the source.
+// module returns the folder of the source module.
 func module() (string, error) {
 	out, err := exec.Command("go", "mod", "download", "-json", source).Output()
 	if err != nil {
@@ -129,11 +131,11 @@ func module() (string, error) {
 	return m.Dir, nil
 }
 
-// odds are the probability of a sequence's last letter after the others, and of the whole
-// sequence.
+// odds are the probability of a sequence's last letter, given the others, and the
+// probability of the whole sequence.
 type odds struct{ last, whole float64 }
 
-// language returns the pairs of a language, or of several as one.
+// language returns the pairs of a language, or of several languages as one.
 func language(folder string, number uint8, names string) (pairs []pair, err error) {
 	parts := strings.Split(names, "+")
 	shorter := map[string]odds{"": {whole: 1}}
@@ -167,7 +169,7 @@ func language(folder string, number uint8, names string) (pairs []pair, err erro
 			}
 			one.weight = float64(o.whole * math.Abs(one.gain))
 			if n <= 2 {
-				one.weight *= 1000 // nearly all of them: short words have nothing longer
+				one.weight *= 1000 // keeps nearly all of them, since short words have no longer sequences
 			}
 			pairs = append(pairs, one)
 		}
@@ -177,8 +179,8 @@ func language(folder string, number uint8, names string) (pairs []pair, err erro
 }
 
 // read yields the sequences of one of lingua's models, each with its probability. A model is
-// a protocol buffer with, in field 4, sets that each have a probability (field 1, a double)
-// and the sequences of that probability (field 2).
+// a protocol buffer. Its field 4 holds sets, each with a probability (field 1, a double) and
+// the sequences that have this probability (field 2).
 func read(name string, yield func(letters string, p float64)) error {
 	z, err := zip.OpenReader(name)
 	if err != nil {
@@ -243,18 +245,18 @@ func next(b []byte) (field uint64, value, rest []byte, err error) {
 	return key >> 3, b[:size], b[size:], nil
 }
 
-// These describe the table; internal/language/table.go has the same.
+// These constants describe the table; internal/language/table.go has the same values.
 const (
 	magic    = "argus language table 1\n"
-	short    = 3 // letters of the longest sequences of the first section
+	short    = 3 // number of letters in the longest sequences of the first section
 	few      = 14
 	many     = 17 // bits of a hash that choose the bucket, in the first and the second section
 	markBits = 13
-	steps    = 4  // of the logarithm, in one
+	steps    = 4  // number of steps in 1.0 of a natural logarithm
 	lowest   = 16 // added to a number of steps, so that none is negative
 )
 
-// hash is that of internal/language.
+// hash is the hash function of internal/language.
 func hash(letters string) (h uint64) {
 	for _, r := range letters {
 		h = (h ^ uint64(r) + 1) * 0x9E3779B97F4A7C15
@@ -268,11 +270,11 @@ func table(pairs []pair) []byte {
 	out := bytes.NewBufferString(magic)
 	section(out, pairs, few, func(order uint8) bool { return order <= short })
 	section(out, pairs, many, func(order uint8) bool { return order > short })
-	out.WriteByte(0) // four bytes are read at once
+	out.WriteByte(0) // padding, because four bytes are read at once
 	return out.Bytes()
 }
 
-// section writes the pairs of some orders, by their hashes.
+// section writes the pairs of the orders that has selects, sorted by their hashes.
 func section(out *bytes.Buffer, pairs []pair, bits int, has func(order uint8) bool) {
 	var slots []uint64 // bucket, mark, language, steps
 	for _, p := range pairs {

@@ -1,8 +1,8 @@
 // Opens the interface of a running `argus demo` or `argus serve` in Chromium, for the
-// scripts in this folder. ARGUS_URL is the printed link. A run fails on any error on
-// the console, any violation of the security policy and any request to another
-// server. Without Chromium it is skipped, and says so.
-// ARGUS_SHOTS names a folder for pictures of each step.
+// scripts in this folder. ARGUS_URL is the printed link. A run fails on any error in the
+// console, any violation of the security policy and any request to another server.
+// Without Chromium it is skipped, and says so. ARGUS_SHOTS names a folder for pictures of
+// each step.
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -61,7 +61,7 @@ export async function step(name, run) {
   }
 }
 
-/** total is the number of all that was found: messages, and what is counted beside them. */
+/** total returns the number of all results: messages, and the types that are counted separately. */
 export const total = async () => {
   await page.waitForSelector('.columns[aria-busy="false"]')
   const numbers = await page.locator('.counted b').allTextContents()

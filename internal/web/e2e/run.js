@@ -59,7 +59,7 @@ await drive(async () => {
     })
     await new Promise((ready) => neighbour.listen(0, '127.0.0.1', ready))
     const there = await page.context().newPage()
-    // As in the reported attack, the page is opened and then reloaded.
+    // As in the reported attack, open the page and then reload it.
     await there.goto(`http://127.0.0.1:${neighbour.address().port}/`)
     await there.reload()
     const got = await there.evaluate(async (origin) => {

@@ -184,7 +184,7 @@ await drive(async () => {
 
   await step('a limited delivery says that its other counts are withheld', async () => {
     await page.click('nav >> text=Deliveries')
-    await page.waitForSelector('text=covered in part')
+    await page.waitForSelector('text=covered only in part')
     await under('A-0002')
     await page.waitForSelector('.sum')
     assert.equal((await page.textContent('.sum')).replace(/\s+/g, ' ').trim(), '18 read, 0 quarantined · its other counts are withheld under this authority')

@@ -32,13 +32,12 @@ export type Why = { authority: string; purpose: string }
 
 const nobody: Why = { authority: '', purpose: '' }
 
-/**
- * The secrets of the sessions are stored by their actors. Storage belongs to scheme, host and port, so no other page of this
- * machine can read it. A tab belongs to one actor until it switches, also if other tabs belong to others.
- */
+/** * The secrets of sessions are stored under the names of their actors. The storage
+belongs to one scheme, host and port, so no other page on this * machine can read it. A
+tab belongs to one actor until it switches, even if other tabs belong to other actors. */
 const kept = (actor: string) => `session/${actor}`
 
-/** actor returns whose session this tab uses: the tab's own, otherwise the last that was opened. */
+/** actor returns the actor whose session this tab uses: the tab's own, or otherwise the one that was opened last. */
 const actor = () => sessionStorage.getItem('actor') ?? localStorage.getItem('actor') ?? ''
 
 const secret = () => localStorage.getItem(kept(actor())) ?? ''
@@ -49,7 +48,7 @@ function keep(opened: Answer<'open'>) {
   sessionStorage.setItem('actor', opened.actor)
 }
 
-/** enter trades the token in the address, if there is one, for the session. */
+/** enter exchanges the token in the address, if there is one, for a session. */
 export async function enter(): Promise<void> {
   const token = new URLSearchParams(location.hash.slice(1)).get('token')
   if (!token) return
@@ -62,7 +61,7 @@ export async function enter(): Promise<void> {
   }
 }
 
-/** become takes the session of somebody else, in a demonstration. */
+/** become switches to another person's session, in a demonstration. */
 export async function become(other: string): Promise<void> {
   keep(await ask<Answer<'switch'>>(nobody, '/api/switch', { method: 'POST', body: JSON.stringify({ actor: other }) }))
 }

@@ -71,7 +71,7 @@ class App {
     }
   }
 
-  /** become takes the place of somebody else. Nothing that the other saw stays on the page. */
+  /** become switches to another person. Nothing that the previous person saw stays on the page. */
   async become(other: string) {
     try {
       await become(other)
@@ -82,15 +82,15 @@ class App {
     }
   }
 
-  /** go changes the route; the browser's back button undoes it. */
+  /** go changes the route. The browser's back button undoes the change. */
   go(change: Partial<Route>) {
-    // Field by field, so that only the effects of changed fields run again.
+    // Assign field by field, so that only the effects of changed fields run again.
     Object.assign(this.route, change)
     const next = address(this.route)
     if (next !== location.pathname + location.search) history.pushState(null, '', next)
   }
 
-  /** to returns the address of a change, for links. */
+  /** to returns the address of the route after a change, for links. */
   to(change: Partial<Route>): string {
     return address({ ...this.route, ...change })
   }

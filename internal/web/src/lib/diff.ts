@@ -2,13 +2,13 @@
 
 import type { Segment } from './text'
 
-// A longer comparison is not worth its time: everything between the common ends of
-// the texts is marked.
+// A longer comparison would take too long. Instead, everything between the common
+// beginning and the common end of the texts is marked.
 const mostSteps = 4_000_000
 
 const pieces = (text: string): string[] => text.match(/[\p{L}\p{M}\p{N}]+|\s+|[^]/gu) ?? []
 
-/** differ cuts two texts into pieces and marks those that the other text lacks at this place. */
+/** differ cuts two texts into pieces and marks those that the other text does not have at the same place. */
 export function differ(a: string, b: string): [Segment[], Segment[]] {
   const [x, y] = [pieces(a), pieces(b)]
   let start = 0
@@ -24,7 +24,7 @@ function common(x: string[], y: string[]): [boolean[], boolean[]] {
   const [inX, inY] = [new Array<boolean>(x.length).fill(false), new Array<boolean>(y.length).fill(false)]
   if (x.length * y.length > mostSteps) return [inX, inY]
   const width = y.length + 1
-  const longest = new Uint32Array((x.length + 1) * width) // of x from i and y from j
+  const longest = new Uint32Array((x.length + 1) * width) // common length of x from i on and y from j on
   for (let i = x.length - 1; i >= 0; i--) {
     for (let j = y.length - 1; j >= 0; j--) {
       longest[i * width + j] =
@@ -39,7 +39,7 @@ function common(x: string[], y: string[]): [boolean[], boolean[]] {
   return [inX, inY]
 }
 
-/** marked joins pieces to segments. From start on, different pieces are marked, and the spaces between them. */
+/** marked joins pieces into segments. From start on, it marks the pieces that differ and the spaces between them. */
 function marked(all: string[], start: number, same: boolean[]): Segment[] {
   const out: Segment[] = []
   const differs = (i: number) => same[i - start] === false

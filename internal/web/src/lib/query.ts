@@ -1,6 +1,7 @@
-// The values that a query demands. The server writes its text (POST /api/query).
+// The values that a query requires. The server writes the text of queries (POST
+// /api/query).
 
 import type { Narrowed, Value } from './api'
 
-/** demanded reports whether a query demands a value. */
+/** demanded reports whether a query requires a value. */
 export const demanded = (n: Narrowed | undefined, v: Value): boolean => !!n?.and?.some((o) => o.field === v.field && o.value === v.value)

@@ -20,19 +20,19 @@ export function segments(text: string, marks: [number, number][] | undefined): S
   return out
 }
 
-/** place splits a query at a problem, given in bytes of its UTF-8. */
+/** place splits a query at a problem, whose place is given in bytes of UTF-8. */
 export function place(query: string, offset: number, length: number): [string, string, string] {
   const bytes = encoder.encode(query)
   const cut = (from: number, to?: number) => decoder.decode(bytes.subarray(from, to))
   return [cut(0, offset), cut(offset, offset + length), cut(offset + length)]
 }
 
-/** fromBase64 decodes a []byte of the API. */
+/** fromBase64 decodes a []byte from the API. */
 export function fromBase64(text: string): Uint8Array {
   return Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 }
 
-/** visible shows hidden characters: control characters and marks of direction. */
+/** visible replaces hidden characters, such as control characters and direction marks, with visible ones. */
 export const visible = (bytes: Uint8Array): string => unhidden(decoder.decode(bytes))
 
 /** unhidden does the same for text. */
@@ -70,7 +70,7 @@ export function size(bytes: number): string {
   return `${(bytes / (1 << 30)).toFixed(1)} GiB`
 }
 
-/** tint returns the number of an account's colour, always the same. */
+/** tint returns the number of an account's colour, which is always the same. */
 export function tint(account: string): number {
   let sum = 0
   for (const c of account) sum = (sum * 31 + c.codePointAt(0)!) >>> 0

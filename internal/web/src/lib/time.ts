@@ -1,4 +1,4 @@
-// Times in the precision of their source, in UTC or in the zone of the person who reads.
+// Times with the precision of their source, in UTC or in the reader's zone.
 
 import type { Time } from './api'
 
@@ -29,10 +29,10 @@ function parts(at: Date, zone: Zone): Record<string, string> {
   return Object.fromEntries(format.formatToParts(at).map((p) => [p.type, p.value]))
 }
 
-/** assumed reports whether the zone of a clock is unknown. Such a time is not moved to another zone. */
+/** assumed reports whether the zone of a time is unknown. Such a time is not converted to another zone. */
 const assumed = (time: Time | undefined): boolean => typeof time === 'object' && time.zone === 'assumed'
 
-/** day and clock format a time in the precision of its source. */
+/** day and clock format a time with the precision of its source. */
 export function day(time: Time | undefined, zone: Zone): string {
   const text = utc(time)
   if (!text.includes('T')) return text || 'no time'
@@ -70,7 +70,7 @@ export function source(time: Time | undefined): string {
   return `UTC ${text}\nin the source: ${raw || text}\nzone: ${sources[zone || 'stated'] ?? zone}`
 }
 
-/** whose names the owner of the clock, unless it is the service. */
+/** whose names the owner of the clock that a time comes from, unless it is the service. */
 export const whose = (time: Time | undefined): string => (typeof time === 'object' && time.clock ? `clock of the ${time.clock}` : '')
 
 /** origin joins source and whose. */

@@ -3,7 +3,7 @@
 import type { Facts, Message, Tally } from './api'
 import { count, plural } from './text'
 
-// The words for one and for several, if the type's word cannot be counted.
+// The singular and the plural for types whose word cannot be counted.
 const nouns: Record<string, [string, string]> = {
   membership: ['membership change', 'membership changes'],
 }
@@ -13,7 +13,7 @@ export const typeWord = (type: string): string => nouns[type]?.[0] ?? type
 
 export type Counted = { type: string; number: string; words: string }
 
-/** counted lists the number of messages, then the number of each other type. */
+/** counted lists the number of messages, and then the number of each other type. */
 export function counted(messages: number, beside: Tally[] = []): Counted[] {
   const all = messages || !beside.length ? [{ value: 'message', count: messages }, ...beside] : beside
   return all.map((c) => ({
@@ -60,7 +60,7 @@ export function factsOf(facts: Facts | undefined): Fact[] {
     ...(device?.identifiers ?? []).map((x): [string, string] => [x.name, x.value]),
     ['question', poll?.question],
     ['answers', poll?.options],
-    ['replies', replies ? `${count(replies)}, as the source counts` : undefined],
+    ['replies', replies ? `${count(replies)}, according to the source` : undefined],
   ]
   return all
     .map(([name, value]) => ({ name, values: [value ?? []].flat().filter((v): v is string => !!v) }))
