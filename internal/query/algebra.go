@@ -30,8 +30,8 @@ func Children(n Node) []Node {
 	return nodes
 }
 
-// Each yields a query and all nodes inside it, outer nodes first. It yields a list, but
-// not its entries.
+// Each yields a query and all nodes in it, outer nodes first. It yields a list, but not
+// its entries.
 func Each(n Node) iter.Seq[Node] {
 	return func(yield func(Node) bool) { each(n, yield) }
 }
@@ -70,8 +70,7 @@ func Map(n Node, change func(Node) Node) Node {
 	return change(mapInner(n, func(n Node) Node { return Map(n, change) }))
 }
 
-// mapInner returns a copy of a node in which each node directly inside is replaced by the
-// result of change.
+// mapInner returns a copy of a node in which change has replaced each node directly inside.
 func mapInner(n Node, change func(Node) Node) Node {
 	nodes, of := inner(n)
 	if len(nodes) == 0 {
@@ -89,8 +88,7 @@ func mapInner(n Node, change func(Node) Node) Node {
 // directly inside another node of its kind. Nil becomes All.
 func Simplify(n Node) Node {
 	simple := simplify(n, func(n Node) Node { return n })
-	// Messages of the types that a query names count as turns for every Then in the
-	// query.
+	// Messages of the types that a query names count as turns for every Then in the query.
 	if HasThen(simple) && Turns(simple) != Turns(n) {
 		return n
 	}
@@ -135,9 +133,8 @@ func IsNothing(n Node) bool {
 	return ok && IsAll(not.Node)
 }
 
-// AndOf returns a node that matches the messages that all of the nodes match. The result
-// is All if there are no nodes, is Nothing if one of them is Nothing, and has no And
-// directly inside an And.
+// AndOf returns a node that matches what all of the nodes match. It is All if there are
+// no nodes, is Nothing if one of them is Nothing, and has no And directly inside an And.
 func AndOf(nodes ...Node) Node {
 	var rest []Node
 	for _, n := range nodes {
@@ -159,9 +156,8 @@ func AndOf(nodes ...Node) Node {
 	return And{rest}
 }
 
-// OrOf returns a node that matches the messages that at least one of the nodes matches.
-// The result is Nothing if there are no nodes, is All if one of them is All, and has no
-// Or directly inside an Or.
+// OrOf returns a node that matches what at least one of the nodes matches. It is Nothing if
+// there are no nodes, is All if one of them is All, and has no Or directly inside an Or.
 func OrOf(nodes ...Node) Node {
 	var rest []Node
 	for _, n := range nodes {
@@ -192,8 +188,7 @@ func NotOf(n Node) Node {
 }
 
 // Stated returns a query that asks only for languages that the source states, because a
-// guess must not widen a scope. It returns an error if the query asks for a found
-// language.
+// guess must not widen a scope. It returns an error if the query asks for a found language.
 func Stated(n Node) (Node, error) {
 	var err error
 	n = Map(n, func(n Node) Node {

@@ -33,8 +33,7 @@ type Analyzer struct {
 	text string
 	pos  int // position of the next character
 
-	// rest holds the remaining parts of the character at [restStart, restEnd), which
-	// folds to several characters.
+	// rest holds the remaining parts of the character at [restStart, restEnd).
 	rest               []folded
 	restStart, restEnd int
 
@@ -98,8 +97,7 @@ func (a *Analyzer) Next() bool {
 	return n > 0
 }
 
-// next does the work of Next for all characters. It starts at i, after n bytes of a term
-// were read.
+// next is Next for all characters. It starts at i, after n bytes of a term were read.
 func (a *Analyzer) next(i, n int) bool {
 	a.cyrillic, a.other = false, n > 0
 	found := a.read(i, n)
@@ -196,8 +194,7 @@ func (a *Analyzer) letter(r rune) {
 	a.other = a.other || !isCyrillic(r)
 }
 
-// accent combines an accent with the last letter into another letter, or drops the
-// accent.
+// accent combines an accent with the last letter into another letter, or drops the accent.
 func (a *Analyzer) accent(r rune) {
 	last, size := utf8.DecodeLastRune(a.buf[:a.n])
 	at := a.n - size

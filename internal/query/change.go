@@ -34,8 +34,7 @@ func (v Value) node() (Node, error) {
 	return n, nil
 }
 
-// isNamed reports whether the values of a field are names that can be given letter for
-// letter.
+// isNamed reports whether a field's values can be given letter for letter.
 func isNamed(name FieldName) bool { return slices.Contains([]FieldName{From, To, With, In}, name) }
 
 // valueOf returns the facet value that a node finds, if there is one.

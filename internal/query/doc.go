@@ -50,9 +50,8 @@ func (d *Doc) ID() argus.ID {
 	return least
 }
 
-// Lead returns the sighting whose sent time counts as the message's: it prefers the most
-// precise time, then one with a stated zone, then one from the service's clock, then the
-// earliest.
+// Lead returns the sighting whose sent time is the message's: the most precise time, then
+// one with a stated zone, then one from the service's clock, then the earliest.
 func (d *Doc) Lead() *Sighting {
 	lead := &d.Sightings[0]
 	for i := range d.Sightings[1:] {
@@ -260,9 +259,8 @@ func (d *Doc) content(m *argus.Message, version argus.Version) {
 	}
 }
 
-// facts returns the facts that most copies state. Copies may differ: some lack a card or
-// a place that was sent with the text, and two sources may list people in different
-// orders.
+// facts returns the facts that most copies state. Copies may differ: some lack a card or a
+// place that was sent with the text, and two sources may list people in different orders.
 func (d *Doc) facts() *argus.Facts {
 	stated := map[string]*argus.Facts{}
 	most := d.most(func(m *argus.Message) string {
@@ -313,8 +311,7 @@ func (d *Doc) union(of func(*argus.Message) []string) (all []string) {
 	return slices.Compact(all)
 }
 
-// most returns the string that most copies state. If several are equally frequent, it
-// returns the first in sort order.
+// most returns the string that most copies state: if several are tied, the first of them.
 func (d *Doc) most(of func(*argus.Message) string) (value string) {
 	counts := map[string]int{}
 	for i := range d.Sightings {

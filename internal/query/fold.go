@@ -51,9 +51,8 @@ func fold(k kind, r rune) folded { return folded(k)<<24 | folded(r) }
 func (f folded) kind() kind { return kind(f >> 24) }
 func (f folded) char() rune { return rune(f & 0xFFFFFF) }
 
-// A page holds the folded forms of 256 characters. Pages depend only on the Unicode
-// tables, are computed when they are first needed, and take at most 5 MB for all of
-// Unicode.
+// A page holds the folded forms of 256 characters. Pages depend only on the Unicode tables,
+// are computed when they are first needed, and take at most 5 MB for all of Unicode.
 type page struct {
 	chars   [256]folded
 	several [][]folded
@@ -114,13 +113,11 @@ func lowerCase(r rune) rune {
 	return unicode.ToLower(unicode.ToUpper(r))
 }
 
-// cyrillicKept lists letters that decompose but are letters in their own right: nobody
-// who writes Russian leaves out the breve of й. But ё, which most people write as е, is
-// folded.
+// cyrillicKept lists letters that decompose but are letters in their own right: nobody who
+// writes Russian leaves out the breve of й. But ё, which most people write as е, is folded.
 const cyrillicKept = "йўїѓќ"
 
-// cyrillicAccents maps pairs of a letter and a separate accent to the letters in
-// cyrillicKept.
+// cyrillicAccents maps letters with a separate accent to those in cyrillicKept.
 var cyrillicAccents = map[[2]rune]rune{
 	{'и', 0x306}: 'й', {'у', 0x306}: 'ў', {'і', 0x308}: 'ї', {'г', 0x301}: 'ѓ', {'к', 0x301}: 'ќ',
 }

@@ -27,8 +27,7 @@ const (
 // letter for letter.
 type WordList struct {
 	Name string
-	// Hash is the SHA-256 of the file, in hexadecimal. It identifies the version, whose
-	// meaning can never change.
+	// Hash is the SHA-256 of the file, in hexadecimal. It identifies the version.
 	Hash    string
 	Entries []string
 }

@@ -6,8 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Cyrillic letters, in folded case, that look like Latin letters as capitals or as small
-// letters.
+// Cyrillic letters, in folded case, whose capital or small form looks Latin.
 const (
 	lookalikeCyrillic = "авекмнорстухіјѕ"
 	lookalikeLatin    = "abekmhopctyxijs"

@@ -311,8 +311,8 @@ func (l *termList) findPhrase(want []string, yield func(first, last int) bool) {
 	}
 }
 
-// borders returns, for each prefix of the phrase, the length of its longest proper prefix
-// that is also its suffix.
+// borders returns, for each prefix of want, the length of its longest proper prefix that
+// is also its suffix.
 func borders(want []string) []int {
 	border := make([]int, len(want))
 	for i, n := 1, 0; i < len(want); i++ {

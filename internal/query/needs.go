@@ -52,8 +52,8 @@ func (n Regexp) Needs() []func(term []byte) bool {
 // longestUncut is the maximum size in bytes of a term that certainly was not cut.
 const longestUncut = MaxTerm - utf8.UTFMax
 
-// appendLatin appends a term to dst, and reverses the changes that oneScript may have
-// made to its Latin letters.
+// appendLatin appends a term, undoing the changes that oneScript may have made to its
+// Latin letters.
 func appendLatin(dst, term []byte) []byte {
 	for rest := term; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
@@ -66,8 +66,7 @@ func appendLatin(dst, term []byte) []byte {
 	return dst
 }
 
-// parts returns the parts of an expression that every match contains, and that match
-// inside a term.
+// parts returns the parts of an expression that every match contains inside a term.
 func parts(re *syntax.Regexp) []*syntax.Regexp {
 	if part := inTerm(re); part != nil {
 		return []*syntax.Regexp{part}

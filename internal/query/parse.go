@@ -90,8 +90,8 @@ type parser struct {
 
 	field FieldName // the field of the value or group being read
 	depth int
-	// outermost holds the operands that are not inside parentheses, or inside a negation
-	// other than their own.
+	// outermost holds the operands that are inside no parentheses, and no negation but
+	// their own.
 	outermost []operand
 	operator  string // the last one read, if its right side is still to come
 	operatorAt,
@@ -582,8 +582,7 @@ func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) 
 	return string(p.analyzer.foldWhole(w.value)), nil
 }
 
-// entity reads a kind, an identifier written in any way, or the beginning of a
-// normal form.
+// entity reads a kind, an identifier written in any way, or the beginning of a normal form.
 func (p *parser) entity(w piece) (string, error) {
 	if w.prefix {
 		return cut(strings.TrimLeft(w.value, Exact), MaxTerm), nil

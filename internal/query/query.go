@@ -1,9 +1,8 @@
 // Package query implements the query language: it turns text into terms, parses and
 // prints queries, and decides whether a message matches.
 //
-// [Match] on one message defines the meaning of a query. An index must give the same
-// answer, only faster; it indexes the terms that [Terms] yields, so the two agree by
-// construction.
+// [Match] on one message defines the meaning of a query. An index must give the same answer,
+// only faster; it indexes the terms that [Terms] yields, so the two agree by construction.
 package query
 
 import "time"
@@ -40,8 +39,7 @@ type (
 	Written struct{ Text string }
 	// Prefix matches a text with a term that begins with Term.
 	Prefix struct{ Term string }
-	// Part matches a text with a term that contains Term or, if AtEnd is set, ends with
-	// Term.
+	// Part matches a text with a term that contains Term or, if AtEnd, ends with it.
 	Part struct {
 		Term  string
 		AtEnd bool
@@ -55,8 +53,7 @@ type (
 	// Stem matches a text with a term that has the stem of Term in a language
 	// (Snowball), and begins with the same character unless it is Arabic.
 	Stem struct{ Term, Lang string }
-	// Regexp matches a text if Expr, in RE2 syntax, matches anywhere in the text as it
-	// was written.
+	// Regexp matches a text if Expr (RE2 syntax) matches anywhere in it, as it was written.
 	Regexp struct{ Expr string }
 	// Field matches a message with a term in the field ([Terms]) that is Value or, if
 	// Prefix is set, begins with Value. A Value that begins with [Exact] is an account or
@@ -74,9 +71,8 @@ type (
 		Name, Hash string
 		Nodes      []Node
 	}
-	// Then matches a message that matches Second if one of the Within messages before it
-	// in its conversation matches First and, if Other is set, has another sender
-	// ([MatchAll]).
+	// Then matches a message that matches Second if one of the Within messages before it in
+	// its conversation matches First and, if Other is set, has another sender ([MatchAll]).
 	Then struct {
 		First, Second Node
 		Within        int

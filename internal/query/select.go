@@ -38,8 +38,8 @@ type selection struct {
 	docs  []Doc
 }
 
-// covers reports for each sighting whether it meets a node or, if positive is false, the
-// node's negation.
+// covers reports for each sighting whether it meets a node or, unless positive, its
+// negation.
 func (s *selection) covers(n Node, positive bool) []bool {
 	met := make([]bool, len(s.alone))
 	combine := func(nodes []Node, all bool) []bool {

@@ -28,15 +28,14 @@ const (
 )
 
 // Exact begins a value that matches an account or conversation letter for letter:
-// from:=Q3XK9A matches the account Q3XK9A, but no name or longer account that contains
-// that word. Each account and conversation has one such term; no other term begins with
-// Exact.
+// from:=Q3XK9A matches the account Q3XK9A, but no name or longer account that contains that
+// word. Each account and conversation has one such term; no other term begins with Exact.
 //
 // lang:=nl matches the messages that their source states to be in nl.
 const Exact = "="
 
-// Found ends a language that the source does not state: lang:nl? matches the messages
-// that Argus found to be in nl.
+// Found ends a language that no source states: lang:nl? matches messages that Argus found
+// to be in nl.
 const Found = "?"
 
 // Terms yields the terms that a message has in a field. If yield returns false, Terms
@@ -103,8 +102,7 @@ func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) b
 	return true
 }
 
-// sightingTerms yields the terms in those fields for which each sighting has its own
-// terms.
+// sightingTerms yields the terms in those fields for which each sighting has its own terms.
 func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []byte) bool) bool {
 	m := s.Message
 	switch name {

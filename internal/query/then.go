@@ -76,9 +76,8 @@ func matchAll(n Node, docs []*Doc, types argus.TypeSet) []bool {
 	return matches
 }
 
-// Alone returns the part of a query that can be tested on one message, without those
-// before it. It replaces a Then by its second node, and drops a Then that the query
-// excludes.
+// Alone returns the part of a query that can be tested on one message, without those before
+// it. It replaces a Then by its second node, and drops a Then that the query excludes.
 func Alone(n Node) Node {
 	switch n := n.(type) {
 	case Then:
@@ -92,8 +91,7 @@ func Alone(n Node) Node {
 	return mapInner(n, Alone)
 }
 
-// joins reports whether the senders of two messages allow the first to match First and
-// the second to match Second.
+// joins reports whether the senders of two messages allow them to match First and Second.
 func (n Then) joins(first, second *Doc) bool {
 	a, b := first.Lead().Message.From, second.Lead().Message.From
 	return !n.Other || a != "" && b != "" && a != b
