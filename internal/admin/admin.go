@@ -1,5 +1,5 @@
-// Package admin keeps a store's authorities, lists, maps, people and keys, each change in the ledger
-// first.
+// Package admin keeps a store's authorities, lists, maps, people and keys. It records
+// each change in the ledger first.
 //
 // Administering is not reading: no evidence leaves through this package.
 package admin
@@ -25,7 +25,7 @@ import (
 // ErrWriteProtected means that nothing can be recorded in a store.
 var ErrWriteProtected = errors.New("the store is write-protected")
 
-// Options name the store of an Admin. All without a default are required.
+// Options describe the store of an Admin. Options without a default are required.
 type Options struct {
 	// Dir is the store's folder.
 	Dir         string
@@ -37,7 +37,7 @@ type Options struct {
 	// May returns argus.ErrRefused if an actor may not do an act. Default: everybody may do
 	// everything.
 	May func(actor, action string) error
-	// Protected is set if nothing can be written into the store. Default false.
+	// Protected is set if nothing can be written into the store. Default: false.
 	Protected bool
 	// Failpoint ends the process at named moments, in tests.
 	Failpoint func(name string)
@@ -45,8 +45,9 @@ type Options struct {
 
 // Admin changes a store's authorities and lists, and corrects its ledger's time. Its
 // methods may be called concurrently, in any number of processes. They return
-// [ErrWriteProtected] if nothing can be written, and argus.ErrLocked, with nothing done,
-// if another process held the ledger for too long. [Admin.Actor] says who an actor is.
+// [ErrWriteProtected] if nothing can be written, and argus.ErrLocked, having done
+// nothing, if another process held the ledger for too long. For the actor, see
+// [Admin.Actor].
 type Admin struct{ o Options }
 
 // New returns the Admin of a store.
@@ -57,12 +58,12 @@ func New(o Options) *Admin {
 	return &Admin{o}
 }
 
-// recorded writes an act to the ledger, which is held.
+// recorded writes an act to the ledger, which the caller already holds.
 type recorded = func(ledger.Act) (ledger.Entry, error)
 
-// change changes files that the ledger names. Each file has its entry before it is in
-// place, and no other process changes any meanwhile. It first finishes an earlier change
-// that was interrupted.
+// change changes files that the ledger names. The ledger has an entry for each file
+// before the file is in place, and no other process changes files meanwhile. First,
+// change finishes an earlier change that was interrupted.
 func (a *Admin) change(ctx context.Context, what string, work func(record recorded) error) error {
 	if a.o.Protected {
 		return fmt.Errorf("%s: %w", what, ErrWriteProtected)
@@ -82,7 +83,7 @@ func (a *Admin) change(ctx context.Context, what string, work func(record record
 	})
 }
 
-// Settle finishes interrupted changes of files.
+// Settle finishes interrupted changes to files.
 func (a *Admin) Settle(ctx context.Context) error {
 	some, err := a.unsettled()
 	if err != nil || !some || a.o.Protected {
@@ -91,7 +92,7 @@ func (a *Admin) Settle(ctx context.Context) error {
 	return a.change(ctx, "settle", func(recorded) error { return nil })
 }
 
-// unsettled reports whether a change of files was interrupted or is under way.
+// unsettled reports whether a change to files was interrupted or is in progress.
 func (a *Admin) unsettled() (bool, error) {
 	for _, dir := range []string{layout.Authorities, layout.Lists, layout.Maps, layout.People} {
 		if some, err := durable.Unsettled(durable.OS{}, layout.File(a.o.Dir, dir)); some || err != nil {
@@ -101,8 +102,8 @@ func (a *Admin) unsettled() (bool, error) {
 	return false, nil
 }
 
-// settleFiles finishes changes after a crash: it puts files in place that the ledger has,
-// and removes those that it does not have.
+// settleFiles finishes changes after a crash: it puts files in place for which the ledger
+// has an entry, and removes those for which it has none.
 func (a *Admin) settleFiles(ctx context.Context) error {
 	some, err := a.unsettled()
 	if err != nil || !some {
@@ -140,7 +141,7 @@ func (a *Admin) AddAuthority(ctx context.Context, actor string, one authority.Au
 	return added, err
 }
 
-// WiderAuthorities returns the authorities that leave another without effect
+// WiderAuthorities returns the authorities that make the limits of another pointless
 // ([authority.Store.Wider]).
 func (a *Admin) WiderAuthorities(than *authority.Authority) ([]authority.Authority, error) {
 	now, err := a.o.Ledger.Now()
@@ -187,14 +188,14 @@ func (a *Admin) ChangeAuthority(ctx context.Context, actor string, number author
 	return changed, err
 }
 
-// AddList stores a list of words or accounts that queries can name; known is true if it
-// was stored already.
+// AddList stores a list of words or accounts that queries can name. known is true if it
+// was already stored.
 func (a *Admin) AddList(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
 	return a.addTo(ctx, a.o.Lists, "add list", ledger.AddList, actor, name, data, unchecked)
 }
 
-// AddMap stores a map that sources can be read with; known is true if it was stored
-// already.
+// AddMap stores a map with which sources can be read. known is true if it was already
+// stored.
 func (a *Admin) AddMap(ctx context.Context, actor, name string, data []byte) (v wordlist.Version, known bool, err error) {
 	return a.addTo(ctx, a.o.Maps, "add map", ledger.AddMap, actor, name, data, unchecked)
 }
@@ -223,10 +224,10 @@ func (a *Admin) addTo(ctx context.Context, to *wordlist.Store, what, action, act
 // Maps returns all versions of all maps.
 func (a *Admin) Maps() ([]wordlist.Version, error) { return a.o.Maps.List() }
 
-// OpenMaps opens a directory of maps and makes it if it is missing.
+// OpenMaps opens a directory of maps, and creates it if it is missing.
 func OpenMaps(dir string) (*wordlist.Store, error) { return wordlist.OpenKind(dir, MapKind) }
 
-// MapKind is the kind of documents that maps are.
+// MapKind is the kind of document that a map is.
 var MapKind = wordlist.Kind{Word: "map", Suffix: ".json", Limit: mapping.MaxBytes, Hash: func(name string, data []byte) (string, error) {
 	if err := mapping.CheckName(name); err != nil {
 		return "", err
@@ -238,8 +239,9 @@ var MapKind = wordlist.Kind{Word: "map", Suffix: ".json", Limit: mapping.MaxByte
 	return mapping.Hash(string(data)), err
 }}
 
-// FindMap returns the text of the map of a name in the store in a folder. If there is
-// none, the error is argus.ErrNotFound. A map that the ledger does not have is damage.
+// FindMap returns the text of the map with the given name in the store in dir. If there
+// is none, the error is argus.ErrNotFound. A map for which the ledger has no entry counts
+// as damage.
 func FindMap(dir, name string) (_ string, err error) {
 	if !layout.There(layout.File(dir, layout.Maps)) {
 		return "", fmt.Errorf("read map %s: %w", name, argus.ErrNotFound)
@@ -294,11 +296,11 @@ func (a *Admin) LaterAuthorities() ([]authority.Authority, error) {
 	}), err
 }
 
-// DestroyWords destroys the words of ledger entries by an order, which is recorded first
-// ([ledger.Ledger.Destroy]).
+// DestroyWords destroys the words of ledger entries on the basis of an order, which is
+// recorded first ([ledger.Ledger.Destroy]).
 func (a *Admin) DestroyWords(ctx context.Context, actor string, entries []ledger.Span, order string) (ledger.Entry, error) {
 	if a.o.Protected {
-		return ledger.Entry{}, fmt.Errorf("destroy words of the ledger: %w", ErrWriteProtected)
+		return ledger.Entry{}, fmt.Errorf("destroy words in the ledger: %w", ErrWriteProtected)
 	}
 	actor, err := a.may(ctx, actor, ledger.Destroy)
 	if err != nil {
@@ -310,7 +312,7 @@ func (a *Admin) DestroyWords(ctx context.Context, actor string, entries []ledger
 // ParseEntries parses numbers and ranges of ledger entries: "3,7-9".
 func ParseEntries(text string) ([]ledger.Span, error) { return ledger.ParseSpans(text) }
 
-// ActorName is the name of the user who runs this process.
+// ActorName returns the name of the user who runs this process.
 func ActorName() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username

@@ -18,7 +18,7 @@ import (
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
-// newAdmin makes an Admin and the files that it needs, without the rest of a store.
+// newAdmin returns an Admin, and creates only those files of a store that it needs.
 func newAdmin(t *testing.T, change func(*Options)) (*Admin, Keys) {
 	t.Helper()
 	dir := t.TempDir()
@@ -60,7 +60,7 @@ func acts(t *testing.T, a *Admin) (list []string) {
 	return list
 }
 
-// Each change is in the ledger, with who made it.
+// The ledger records each change and who made it.
 func TestChanges(t *testing.T) {
 	a, _ := newAdmin(t, nil)
 	first, err := a.AddAuthority(t.Context(), "zoe", one(""))
@@ -92,7 +92,7 @@ func TestChanges(t *testing.T) {
 		t.Errorf("the same again: %+v, %v, %v", again, known, err)
 	}
 	if _, _, err := a.AddList(t.Context(), "", "No Name", nil); err == nil {
-		t.Error("a list of no name is added")
+		t.Error("a list without a name was added")
 	}
 	if list, err := a.Lists(); err != nil || len(list) != 1 || list[0] != v {
 		t.Errorf("%+v, %v", list, err)
@@ -100,7 +100,7 @@ func TestChanges(t *testing.T) {
 	want := strings.Join([]string{"authority.add A-0001 by zoe", "authority.add A-0002 by " + ActorName(), "authority.revoke A-0001 by zoe",
 		"list.add " + v.File() + " by " + ActorName()}, "\n")
 	if got := strings.Join(acts(t, a), "\n"); got != want {
-		t.Errorf("the ledger has\n%s\nwant\n%s", got, want)
+		t.Errorf("the ledger holds\n%s\nwant\n%s", got, want)
 	}
 	said, err := claims.Of(t.Context(), a.o.Ledger)
 	if err != nil {
@@ -112,7 +112,7 @@ func TestChanges(t *testing.T) {
 	}
 	for name, hash := range hashes {
 		if said.Authorities[name] != hash.String() {
-			t.Errorf("the ledger has another %s", name)
+			t.Errorf("the ledger has a different hash for %s", name)
 		}
 	}
 }
@@ -158,8 +158,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// After a crash, a change is undone if the ledger does not have it, and finished if it
-// does.
+// After a crash, a change is finished if the ledger has an entry for it, and undone
+// otherwise.
 func TestSettle(t *testing.T) {
 	for _, point := range []string{"change.ready", "change.recorded"} {
 		stop := errors.New(point)
@@ -201,7 +201,7 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// CorrectTime asks the ledger.
+// CorrectTime calls the ledger.
 func TestCorrectTime(t *testing.T) {
 	a, _ := newAdmin(t, nil)
 	if _, err := a.CorrectTime(t.Context(), "zoe", 7, "x"); !errors.Is(err, argus.ErrNotFound) {
@@ -209,8 +209,8 @@ func TestCorrectTime(t *testing.T) {
 	}
 }
 
-// After a correction of the time, an authority that was added while it was ahead is named;
-// one that was granted for later, or was revoked, is not.
+// After the time was corrected, LaterAuthorities names an authority that was added while
+// the time was ahead, but not one that was granted for later or was revoked.
 func TestLaterAuthorities(t *testing.T) {
 	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	dir := t.TempDir()
@@ -236,7 +236,7 @@ func TestLaterAuthorities(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	add(clock.AddDate(1, 0, 0)) // as it was granted
+	add(clock.AddDate(1, 0, 0)) // it was granted for then
 	clock = clock.AddDate(0, 9, 0)
 	for range 2 {
 		add(time.Time{})

@@ -20,12 +20,11 @@ import (
 
 // Errors of keys.
 var (
-	// ErrNoKey means that the store's private key was not found. Without it no act can be
-	// recorded, so none is done.
+	// ErrNoKey means that the store's private key was not found. Without it, no act can
+	// be recorded, so none is performed.
 	ErrNoKey = errors.New("the private key of the store is missing")
-	// ErrOpenKey means that a private key is readable or writable by others than its
-	// owner.
-	ErrOpenKey = errors.New("others can use the private key")
+	// ErrOpenKey means that people other than its owner can read or write a private key.
+	ErrOpenKey = errors.New("other people can use the private key")
 )
 
 // KeyDir returns the folder of private keys: the given one, $ARGUS_KEYS, or argus/keys in
@@ -65,8 +64,8 @@ func MakeKeys(dir, keyDir, store string) (k Keys, err error) {
 	return k, durable.WriteNew(durable.OS{}, public, []byte(k.Public+"\n"))
 }
 
-// ReadKeys reads the keys of a store; only the public one if nothing can be recorded in
-// the store.
+// ReadKeys reads the keys of a store, or only the public key if nothing can be recorded
+// in the store.
 func ReadKeys(dir, keyDir, store string, protected bool) (Keys, error) {
 	var k Keys
 	public, err := layout.Read(durable.OS{}, dir, layout.PublicKey)
@@ -101,18 +100,18 @@ func readPrivate(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// On Windows the mode does not show who may read.
+	// On Windows, the mode does not show who may read the file.
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("%w: its mode is %04o; make sure that nobody has a copy, then run \"chmod 600 %s\"", ErrOpenKey, mode, name)
 	}
 	return io.ReadAll(io.NewSectionReader(f, 0, maxKey))
 }
 
-// maxKey is the most bytes that are read of a file of keys.
+// maxKey is the maximum number of bytes that are read from a key file.
 const maxKey = 4 << 10
 
-// ReadPublicKey reads a file with a public key that the user names. wrong says why the file
-// cannot hold one.
+// ReadPublicKey reads a public key from a file that the user names. If the file cannot
+// hold one, wrong says why.
 func ReadPublicKey(name string) (key, wrong string, err error) {
 	data, err := durable.ReadGiven(name, maxKey)
 	key = strings.TrimSpace(string(data))
@@ -124,7 +123,7 @@ func ReadPublicKey(name string) (key, wrong string, err error) {
 	case key == "":
 		return "", name + " is empty", nil
 	case strings.HasPrefix(key, "PRIVATE+KEY+"):
-		return "", name + " holds a private key, which nobody needs for checking and which has to stay secret; name the file of the public key, which ends in .pub", nil
+		return "", name + " holds a private key, which is not needed for checking and must stay secret; name the file with the public key, which ends in .pub", nil
 	}
 	return key, "", nil
 }
@@ -149,19 +148,19 @@ func (k Keys) Pair() (note.Signer, note.Verifier, error) {
 	return signer, verifier, nil
 }
 
-// readerKey is the file of a reader's pair: the private key in the first line, the public
-// one in the second.
+// readerKey is the file with a reader's key pair: the private key on the first line, the
+// public key on the second.
 const readerKey = "reader.key"
 
-// ReaderKeys reads a reader's own pair for a store from a folder. The error is
-// fs.ErrNotExist if there is none, and [ErrOpenKey] if others can use it.
+// ReaderKeys reads a reader's own key pair for a store from a folder. The error is
+// fs.ErrNotExist if there is none, and [ErrOpenKey] if other people can use it.
 func ReaderKeys(dir string) (Keys, error) {
 	data, err := readPrivate(filepath.Join(dir, readerKey))
 	private, public, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
 	return Keys{Private: private, Public: public}, err
 }
 
-// MakeReaderKeys is like ReaderKeys, and makes the pair and the folder if there is none.
+// MakeReaderKeys is like ReaderKeys, but makes the pair and the folder if there is none.
 // If two processes call it, the first one makes the pair.
 func MakeReaderKeys(dir string) (Keys, error) {
 	k, err := ReaderKeys(dir)

@@ -51,7 +51,7 @@ func TestKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := ReadKeys(dir, keyDir, "0123", false); !errors.Is(err, ErrOpenKey) {
-			t.Errorf("others can read it: %v", err)
+			t.Errorf("other people can read it: %v", err)
 		}
 	}
 	if err := os.Remove(private); err != nil {
@@ -88,7 +88,7 @@ func TestKeyDir(t *testing.T) {
 	}
 }
 
-// Several callers make a reader's pair at once; all get the same.
+// Several callers make a reader's key pair at the same time, and all get the same one.
 func TestReaderKeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "0123")
 	if _, err := ReaderKeys(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -115,7 +115,7 @@ func TestReaderKeys(t *testing.T) {
 	}
 }
 
-// A reader's private key that others have rights to is not used.
+// A reader's private key is not used if other people have access to it.
 func TestOpenReaderKey(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no modes")

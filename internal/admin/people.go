@@ -13,14 +13,14 @@ import (
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
-// OpenPeople opens a directory of people and makes it if it is missing.
+// OpenPeople opens a directory of people, and creates it if it is missing.
 func OpenPeople(dir string) (*wordlist.Store, error) {
 	return wordlist.OpenKind(dir, wordlist.Kind{Word: "person", Suffix: ".json", Limit: people.Limit, Hash: people.Hash})
 }
 
-// People returns the people of a store as they are now, by their ids, with those who have
-// left. A document that is damaged, or that the ledger contradicts, is argus.ErrDamaged:
-// nobody can tell then who may do what.
+// People returns the people in a store as they are now, sorted by id, including those who
+// have left. If a document is damaged, or the ledger contradicts it, the error is
+// argus.ErrDamaged, because nobody can tell then who may do which act.
 func People(store *wordlist.Store) ([]people.Actor, error) {
 	versions, err := store.List()
 	if err != nil {
@@ -47,7 +47,7 @@ func People(store *wordlist.Store) ([]people.Actor, error) {
 	return list, nil
 }
 
-// People returns the people of the store, with those who have left.
+// People returns the people in the store, including those who have left.
 func (a *Admin) People() ([]people.Actor, error) {
 	if a.o.People == nil {
 		return nil, nil
@@ -55,9 +55,10 @@ func (a *Admin) People() ([]people.Actor, error) {
 	return People(a.o.People)
 }
 
-// Actor returns who acts. wanted is the name that the user of this process gave, "" if none.
-// In a store without people it is that name, or the user's. In a store with people, the user
-// has to be the one that wanted names; the ledger has a refusal.
+// Actor returns the actor's name. wanted is the name that the user of this process gave,
+// or "" if there is none. In a store without people, the actor is wanted or, by default,
+// the user. In a store with people, the user must be the person that wanted names; the
+// ledger records a refusal.
 func (a *Admin) Actor(ctx context.Context, wanted string) (string, error) {
 	list, err := a.People()
 	if err != nil {
@@ -74,7 +75,7 @@ func (a *Admin) Actor(ctx context.Context, wanted string) (string, error) {
 	return one.ID, nil
 }
 
-// may returns who acts, if that actor may do an act.
+// may returns the actor's name if the actor may do an act.
 func (a *Admin) may(ctx context.Context, wanted, action string) (actor string, err error) {
 	if actor, err = a.Actor(ctx, wanted); err != nil || a.o.May == nil {
 		return actor, err
@@ -99,11 +100,11 @@ func (a *Admin) refused(ctx context.Context, actor, action string, err error) er
 }
 
 // ErrNoCustodian means that a change would leave nobody who can change people.
-var ErrNoCustodian = errors.New("one of the people must be a custodian with a user of the operating system, or nobody can add people any more")
+var ErrNoCustodian = errors.New("at least one custodian must be a user of the operating system, or nobody could add people any more")
 
-// SetPerson adds somebody to the people of the store, or changes somebody; known is true if
-// nothing changes. Somebody without roles has left. The first is a custodian who is the user
-// of this process; a change that leaves no custodian is [ErrNoCustodian].
+// SetPerson adds a person to the store, or changes one. known is true if nothing changes.
+// A person without roles has left. The first person must be a custodian and the user of
+// this process. The error is [ErrNoCustodian] if the change would leave no custodian.
 func (a *Admin) SetPerson(ctx context.Context, actor string, one people.Actor) (known bool, err error) {
 	data, err := one.Encode()
 	if err != nil {
@@ -116,7 +117,7 @@ func (a *Admin) SetPerson(ctx context.Context, actor string, one people.Actor) (
 			return err
 		}
 		if len(list) == 0 && (!one.Has(people.Custodian) || !slices.Contains(one.Users, ActorName())) {
-			return fmt.Errorf("%w: the first person has to be a custodian who is you, the user %s", ErrNoCustodian, ActorName())
+			return fmt.Errorf("%w: the first person must be a custodian and must be you, the user %s", ErrNoCustodian, ActorName())
 		}
 		others := slices.DeleteFunc(list, func(o people.Actor) bool { return o.ID == one.ID })
 		if !slices.ContainsFunc(append(others, one), keeps) {

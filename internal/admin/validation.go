@@ -13,18 +13,19 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// ValidationKey is the key pair that signs the records of a validation.
+// ValidationKey is the key pair that signs validation records.
 type ValidationKey struct {
 	Signer note.Signer
 	// Public is needed to check a signature.
 	Public string
-	// Path is the file of the private key; that of the public key ends in .pub.
+	// Path is the file with the private key; the file with the public key ends in .pub.
 	Path string
 	// Made is set if the pair is new.
 	Made bool
 }
 
-// OpenValidationKey reads the pair, or makes it in the folder of private keys ([KeyDir]).
+// OpenValidationKey reads the key pair, or makes one in the folder of private keys
+// ([KeyDir]).
 func OpenValidationKey(keyDir string) (*ValidationKey, error) {
 	keyDir, err := KeyDir(keyDir)
 	if err != nil {
@@ -49,8 +50,8 @@ func OpenValidationKey(keyDir string) (*ValidationKey, error) {
 	return k, err
 }
 
-// makeValidationKey writes the public key first: if the private key is missing, the next
-// run starts again.
+// makeValidationKey writes the public key first. If a crash then leaves no private key,
+// the next run starts again.
 func makeValidationKey(path, public string) ([]byte, error) {
 	text, of, err := ledger.NewKey("argus/validation")
 	if err != nil {

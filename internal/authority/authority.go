@@ -1,11 +1,11 @@
-// Package authority decides who may do an act, on which legal basis, for which purpose,
-// until when.
+// Package authority decides who may do which act, on which legal basis, for which purpose
+// and until when.
 //
-// An authority is a file that is written once and never changed. A revocation
-// is a second file. [Store.Decide] reads both each time, so that a
-// revocation by another process counts at once. It takes the time from its
-// caller; access ends with the beginning of the second in which the authority ends.
-// A file that cannot be read back exactly is damage, never absence.
+// An authority is a file that is written once and never changed. A revocation is a second
+// file. [Store.Decide] reads both each time, so that a revocation by another process
+// takes effect at once. It takes the time from its caller; access ends at the beginning
+// of the second in which the authority ends. A file that cannot be read back exactly
+// counts as damage, never as absence.
 //
 // The SHA-256 of a file proves its content; the caller that adds a file records it in
 // the ledger. docs/format/authority.md describes the files.
@@ -24,7 +24,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Number counts the authorities of one store from 1.
+// Number is the number of an authority. Each store counts its authorities from 1.
 type Number uint32
 
 // String returns the number as people cite it: A-0001.
@@ -66,45 +66,47 @@ type Authority struct {
 	Kind string `json:"kind,omitempty"`
 	// Order is the number of the order, as its issuer writes it.
 	Order string `json:"order,omitempty"`
-	// Document is the SHA-256 of the order itself, an original of the store.
+	// Document is the SHA-256 of the order itself, which is one of the store's originals.
 	Document argus.Hash `json:"document,omitzero"`
-	// Offences are the offences that it was granted for.
+	// Offences are the offences for which it was granted.
 	Offences []string `json:"offences,omitempty"`
-	// Conditions are the demands of the order, in its words.
+	// Conditions are the conditions that the order sets, in its own words.
 	Conditions string `json:"conditions,omitempty"`
-	// Handling are the codes that bind whoever uses it, from the list [Handling].
+	// Handling lists the handling codes that bind whoever uses it, from the list
+	// [Handling].
 	Handling []string `json:"handling,omitempty"`
 	// Due is the time by which the order must be answered, such as the ten days or eight
-	// hours of an EPOC. Retain is the time until which its data may be kept. Neither is enforced.
+	// hours of an EPOC. Retain is the time until which its data may be kept. Argus
+	// enforces neither.
 	Due    time.Time `json:"due,omitzero"`
 	Retain time.Time `json:"retain_until,omitzero"`
 	// Origin names the store and the authority that this one was imported from.
 	Origin string `json:"origin,omitempty"`
-	// Actors are the people who may use it, and Roles the roles whose people may. Default
-	// of both: every actor of this store.
+	// Actors are the people who may use it, and Roles are the roles whose holders may use
+	// it. If both are empty, every actor of this store may.
 	Actors []string `json:"actors,omitempty"`
 	Roles  []string `json:"roles,omitempty"`
-	// Acts are the acts that it allows, from the list [Acts]. Default: all.
+	// Acts lists the acts that it allows, from the list [Acts]. Default: all.
 	Acts []string `json:"acts,omitempty"`
-	// Purpose is the purpose that it was granted for.
+	// Purpose is the purpose for which it was granted.
 	Purpose string `json:"purpose"`
-	// Scope is a query that selects the messages it covers, with days in UTC and
-	// lists by their hashes. Default all messages.
+	// Scope is a query that selects the messages it covers, with days in UTC and lists by
+	// their hashes. Default: all messages.
 	Scope string `json:"scope,omitempty"`
-	// From is the first second of access, default Created. Until is the first
-	// without it; zero means no end.
+	// From is the first second of access; the default is Created. Until is the first
+	// second without access; zero means no end.
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until,omitzero"`
 	// Created is the time when it was added to the store.
 	Created time.Time `json:"created"`
-	// Revoked ended the authority early; nil if it was not revoked. It is stored in a file
-	// of its own.
+	// Revoked is the revocation that ended the authority early, or nil if it was not
+	// revoked. It is stored in its own file.
 	Revoked *Revocation `json:"revoked,omitempty"`
-	// Changes suspended, resumed or extended it, in order. Each is stored in a file of its
-	// own. Until is the end after the last extension.
+	// Changes lists, in order, the changes that suspended, resumed or extended it. Each
+	// is stored in its own file. Until is the end after the last extension.
 	Changes []Change `json:"changes,omitempty"`
-	// Damage explains why nobody can act under it; all other fields but the number are
-	// empty then. It is not stored.
+	// Damage explains why nobody can act under a damaged authority, whose other fields
+	// are empty except for the number. It is not stored.
 	Damage string `json:"damage,omitempty"`
 }
 
@@ -123,7 +125,7 @@ type ChangeKind string
 const (
 	Suspend ChangeKind = "suspend" // nobody can act under it until it is resumed
 	Resume  ChangeKind = "resume"
-	Extend  ChangeKind = "extend" // it ends later
+	Extend  ChangeKind = "extend" // it gets a later end
 )
 
 // Change changes an authority that is in force.
@@ -134,11 +136,12 @@ type Change struct {
 	By     string     `json:"by"`
 	Reason string     `json:"reason"`
 	At     time.Time  `json:"at"`
-	// Until is the new end, of an extension.
+	// Until is the new end, if this is an extension.
 	Until time.Time `json:"until,omitzero"`
 }
 
-// Suspended returns the change that suspended the authority, nil if it is not suspended.
+// Suspended returns the change that suspended the authority, or nil if it is not
+// suspended.
 func (a *Authority) Suspended() (by *Change) {
 	for i := range a.Changes {
 		switch a.Changes[i].Kind {
@@ -155,19 +158,19 @@ func (a *Authority) Suspended() (by *Change) {
 // Kinds are the kinds of order.
 var Kinds = []string{"production-order", "search", "eio", "epoc", "mla", "jit", "transfer", "research", "own-material"}
 
-// Handling are the handling codes of Europol: H0 for use by the police only, H1 not as
+// Handling lists Europol's handling codes: H0 for use by the police only, H1 not as
 // evidence without permission, H2 not to be passed on without permission, H3 other
 // restrictions.
 var Handling = []string{"H0", "H1", "H2", "H3"}
 
-// Acts are the acts that need an authority, by their names in the ledger; ingest is the
+// Acts lists the acts that need an authority, by their names in the ledger; ingest is the
 // intake of a delivery.
 var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quarantine", "ledger", "list.show", "beyond", "ingest"}
 
 // Allows reports whether the authority allows an act at all.
 func (a *Authority) Allows(act string) bool { return len(a.Acts) == 0 || slices.Contains(a.Acts, act) }
 
-// Names reports whether an actor with some roles may use the authority at all.
+// Names reports whether an actor who holds the given roles may use the authority at all.
 func (a *Authority) Names(actor string, roles ...string) bool {
 	return a.everybody() || slices.Contains(a.Actors, actor) || slices.ContainsFunc(a.Roles, func(r string) bool { return slices.Contains(roles, r) })
 }
@@ -175,10 +178,10 @@ func (a *Authority) Names(actor string, roles ...string) bool {
 func (a *Authority) everybody() bool { return len(a.Actors)+len(a.Roles) == 0 }
 
 // ErrInvalid means that an authority cannot be added as it was described.
-var ErrInvalid = errors.New("the authority is not valid")
+var ErrInvalid = errors.New("the authority is invalid")
 
 // ErrRevoked means that an authority cannot be revoked because it was revoked before.
-var ErrRevoked = errors.New("it was revoked already")
+var ErrRevoked = errors.New("it was already revoked")
 
 // valid returns ErrInvalid if the authority cannot be stored.
 func (a *Authority) valid() error {
@@ -206,7 +209,7 @@ func (a *Authority) fault() error {
 	case slices.ContainsFunc(a.Roles, blank):
 		return fmt.Errorf("one of its roles has no name")
 	case a.Kind != "" && !slices.Contains(Kinds, a.Kind):
-		return fmt.Errorf("it is of the kind %q; the kinds are %s", a.Kind, strings.Join(Kinds, ", "))
+		return fmt.Errorf("its kind is %q; the kinds are %s", a.Kind, strings.Join(Kinds, ", "))
 	case slices.ContainsFunc(a.Handling, func(code string) bool { return !slices.Contains(Handling, code) }):
 		return fmt.Errorf("its handling codes are %s; the codes are %s", strings.Join(a.Handling, ", "), strings.Join(Handling, ", "))
 	case slices.ContainsFunc(a.Acts, func(act string) bool { return !slices.Contains(Acts, act) }):
@@ -217,8 +220,7 @@ func (a *Authority) fault() error {
 	return nil
 }
 
-// pin replaces the lists that a scope names by their hashes, so that
-// the scope never changes.
+// pin adds hashes to the lists that a scope names, so that the scope never changes.
 func (s *Store) pin(a *Authority) error {
 	n, err := query.Parse(a.Scope, query.Options{Lists: s.Lists})
 	if err != nil {
@@ -257,9 +259,9 @@ func (s *Store) scope(a *Authority) (query.Node, error) {
 	return query.Stated(n)
 }
 
-// Wider returns the authorities that leave than without effect: those that have not ended,
-// give one of its actors access to all that it covers by one of its acts, and cover more,
-// allow more or last longer.
+// Wider returns the authorities that make the limits of than pointless: they have not
+// ended, they let one of its actors read everything that it covers with one of its acts,
+// and they cover more, allow more or last longer.
 func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 	narrow, err := s.scope(than)
 	if err != nil {
@@ -270,7 +272,7 @@ func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 		return nil, err
 	}
 	shares := func(a *Authority) bool {
-		// People with a role may be among those who are named.
+		// The people whom one authority names may hold a role that the other names.
 		same := a.everybody() || than.everybody() || len(a.Roles) > 0 && len(than.Actors) > 0 || len(than.Roles) > 0 && len(a.Actors) > 0 ||
 			slices.ContainsFunc(than.Actors, func(actor string) bool { return slices.Contains(a.Actors, actor) }) ||
 			slices.ContainsFunc(than.Roles, func(role string) bool { return slices.Contains(a.Roles, role) })
@@ -295,9 +297,10 @@ func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// Only returns the authority under which an actor acts who names none: the only one of a list
-// of those that name the actor that is in force, or the only one of all, whose use reports why it is
-// not. If there is none, the error is argus.ErrRefused and says why.
+// Only returns the authority that applies if an actor names none. list holds the
+// authorities that name the actor. If only one of them is in force, Only returns it. If
+// the list holds a single authority, Only returns it even if it is not in force, because
+// its use reports why. Otherwise, it returns argus.ErrRefused with the reason.
 func Only(actor string, list []Authority, now time.Time) (*Authority, error) {
 	var open []*Authority
 	var names, ended []string
@@ -310,7 +313,7 @@ func Only(actor string, list []Authority, now time.Time) (*Authority, error) {
 		case a.Revoked != nil:
 			why = "was revoked at " + stamp(a.Revoked.At)
 		case a.Suspended() != nil:
-			why = "is suspended since " + stamp(a.Suspended().At)
+			why = "has been suspended since " + stamp(a.Suspended().At)
 		case now.Before(a.From):
 			why = "begins at " + stamp(a.From)
 		case !a.Until.IsZero() && !now.Before(a.Until):
@@ -334,7 +337,7 @@ func Only(actor string, list []Authority, now time.Time) (*Authority, error) {
 	return nil, fmt.Errorf("%w: no authority that names %s is in force: %s; ask for a new one", argus.ErrRefused, actor, some(ended))
 }
 
-// some joins texts, and counts those beyond the tenth.
+// some joins the first ten texts, and counts the others.
 func some(texts []string) string {
 	if more := len(texts) - 10; more > 0 {
 		texts = append(slices.Clone(texts[:10]), fmt.Sprintf("and %d more", more))
@@ -349,7 +352,7 @@ type Decision struct {
 	Scope query.Node
 }
 
-// Request is an act that somebody asks to do.
+// Request is a request to do an act.
 type Request struct {
 	Actor string
 	// Authority is the number of the authority, as the actor wrote it.
@@ -361,9 +364,9 @@ type Request struct {
 }
 
 // Decide allows an act or returns argus.ErrRefused, with a sentence for the actor that
-// reveals nothing about other people's authorities: an authority that does not exist and
-// one that does not name the actor look the same. The error is argus.ErrDamaged if the
-// decision cannot be known.
+// reveals nothing about other people's authorities: an authority that does not exist
+// looks the same as one that does not name the actor. The error is argus.ErrDamaged if
+// damage prevents a decision.
 func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 	refused := func(format string, args ...any) (*Decision, error) {
 		return nil, fmt.Errorf("%s: %w: %s", r.Action, argus.ErrRefused, fmt.Sprintf(format, args...))
@@ -393,13 +396,13 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 	case a.Revoked != nil:
 		return refused("authority %s was revoked at %s (%s); request a new one", number, stamp(a.Revoked.At), a.Revoked.Reason)
 	case a.Suspended() != nil:
-		return refused("authority %s is suspended since %s (%s)", number, stamp(a.Suspended().At), a.Suspended().Reason)
+		return refused("authority %s has been suspended since %s (%s)", number, stamp(a.Suspended().At), a.Suspended().Reason)
 	case now.Before(a.From):
 		return refused("authority %s begins at %s; ask again then", number, stamp(a.From))
 	case !a.Until.IsZero() && !now.Before(a.Until):
 		return refused("authority %s ended at %s; request a new one", number, stamp(a.Until))
 	case !a.Allows(r.Action):
-		return refused("authority %s does not allow it, only %s", number, strings.Join(a.Acts, ", "))
+		return refused("authority %s does not allow this, only %s", number, strings.Join(a.Acts, ", "))
 	case blank(r.Purpose):
 		return refused("no purpose is named; say why you ask")
 	}

@@ -118,7 +118,7 @@ func TestScope(t *testing.T) {
 		t.Error(diff)
 	}
 
-	// A scope that no longer parses is refused and does not cover everything.
+	// A scope that no longer parses leads to a refusal; it does not cover everything.
 	broken := *added
 	broken.Scope, broken.Number = `"open`, 2
 	if err := s.write("A-0002.json", broken, nothing); err != nil {
@@ -144,7 +144,7 @@ func TestAddRefusesNonsense(t *testing.T) {
 		a := own()
 		change(&a)
 		if _, err := s.Add(a, now, nowhere); err == nil {
-			t.Errorf("%s: it is kept", name)
+			t.Errorf("%s: the authority was added", name)
 		}
 	}
 	if err := s.Revoke(1, "judge", "because", now, nothing); !errors.Is(err, argus.ErrNotFound) {
@@ -228,7 +228,8 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// An authority that names acts allows only these; one that names none allows all.
+// An authority that names acts allows only those acts; one that names none allows all
+// acts.
 func TestActs(t *testing.T) {
 	s := newStore(t)
 	some := own()
@@ -237,7 +238,7 @@ func TestActs(t *testing.T) {
 	for _, act := range append([]string{"unheard of"}, Acts...) {
 		for number, want := range map[Number]bool{all.Number: true, limited.Number: act == "search" || act == "show"} {
 			d, err := s.Decide(Request{Actor: "anna", Authority: number.String(), Purpose: "the case", Action: act}, now)
-			if (err == nil) != want || (d != nil) != want || err != nil && (!errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "does not allow it, only search, show")) {
+			if (err == nil) != want || (d != nil) != want || err != nil && (!errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "does not allow this, only search, show")) {
 				t.Errorf("%s under %s: %+v, %v", act, number, d, err)
 			}
 		}
@@ -256,7 +257,8 @@ func TestActs(t *testing.T) {
 	}
 }
 
-// TestStatedLanguage: a scope rests on stated languages. A guess widens nothing.
+// TestStatedLanguage: a scope depends only on stated languages, so a guess never widens
+// it.
 func TestStatedLanguage(t *testing.T) {
 	s := newStore(t)
 	for scope, want := range map[string]string{
@@ -280,7 +282,8 @@ func TestStatedLanguage(t *testing.T) {
 	}
 }
 
-// TestChange suspends, resumes and extends an authority: each counts from that second.
+// TestChange suspends, resumes and extends an authority: each change takes effect in that
+// second.
 func TestChange(t *testing.T) {
 	s := newStore(t)
 	a := own()
@@ -338,7 +341,7 @@ func TestChange(t *testing.T) {
 	if b := add(t, s, own()); b.Number != 2 {
 		t.Errorf("the next number is %s", b.Number)
 	}
-	// A change that is written by hand is damage, as the ledger does not have it.
+	// A change written by hand counts as damage, because the ledger has no entry for it.
 	s.Known = func() (map[string]string, error) {
 		hashes, err := s.Hashes()
 		known := map[string]string{}
@@ -363,7 +366,7 @@ func get(t *testing.T, s *Store, n Number) *Authority {
 	return a
 }
 
-// TestRoles: an authority may name roles in place of people or beside them.
+// TestRoles: an authority may name roles instead of people, or in addition to them.
 func TestRoles(t *testing.T) {
 	s := newStore(t)
 	s.RolesOf = func(actor string) ([]string, error) {
@@ -390,7 +393,7 @@ func TestRoles(t *testing.T) {
 			}
 		}
 	}
-	// A person with the role may be one of those whom a narrower one names.
+	// A holder of the role may be one of the people whom a narrower authority names.
 	narrow := own()
 	narrow.Scope, narrow.Actors = "from:a", []string{"carl"}
 	if wider, err := s.Wider(add(t, s, narrow), now); err != nil || len(wider) != 2 {
@@ -398,7 +401,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// A changed file is damage: never absence, and never access.
+// A changed file counts as damage: it never counts as absent, and never gives access.
 func TestDamage(t *testing.T) {
 	s := newStore(t)
 	for range 3 {
@@ -479,7 +482,7 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// Wider returns exactly the authorities that leave a new one without effect.
+// Wider returns exactly the authorities that make the limits of a new one pointless.
 func TestWider(t *testing.T) {
 	s := newStore(t)
 	scoped := func(scope string, until time.Time, actors ...string) *Authority {
@@ -522,8 +525,9 @@ func TestWider(t *testing.T) {
 	}
 }
 
-// An authority that allows other acts, or more acts, leaves a narrower one without effect;
-// an authority that allows fewer of the same acts, or none of them, does not.
+// An authority that allows different acts or more acts makes the limits of a narrower one
+// pointless, if they share an act; an authority that allows fewer of the same acts, or
+// none of them, does not.
 func TestWiderActs(t *testing.T) {
 	for _, tt := range []struct {
 		than, other []string
@@ -543,7 +547,7 @@ func TestWiderActs(t *testing.T) {
 		add(t, s, other)
 		list, err := s.Wider(add(t, s, than), now)
 		if err != nil || (len(list) == 1) != tt.want {
-			t.Errorf("%v beside %v: %v, %v", tt.other, tt.than, list, err)
+			t.Errorf("%v compared with %v: %v, %v", tt.other, tt.than, list, err)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/argus-evidence/argus/internal/durable/durabletest"
 )
 
-// Acknowledged changes survive a power cut, and the settled folder has exactly the
-// changes in the ledger.
+// Acknowledged changes survive a power cut, and once the folder is settled, it holds
+// exactly the changes in the ledger.
 func TestPowerCut(t *testing.T) {
 	cuts, err := durabletest.EachCut(40, false, changes)
 	if err != nil || cuts < 40*20 {
@@ -25,7 +25,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// ledger is a file beside the folder, with a line for each change.
+// ledger is a file next to the folder, with a line for each change.
 const ledger = "store/ledger"
 
 func recorded(d durable.Disk) ([]string, error) {
@@ -90,20 +90,20 @@ func settled(d *durabletest.Disk, done []string) error {
 	}
 	for name, hash := range hashes {
 		if !known[hash.String()] {
-			return fmt.Errorf("the ledger does not have %s", name)
+			return fmt.Errorf("the ledger has no entry for %s", name)
 		}
 	}
 	if len(hashes) != len(known) {
-		return fmt.Errorf("%d files, and the ledger has %d", len(hashes), len(known))
+		return fmt.Errorf("there are %d files, but the ledger has %d", len(hashes), len(known))
 	}
 	for _, name := range done {
 		if _, ok := hashes[name]; !ok {
-			return fmt.Errorf("%s was acknowledged and is not there", name)
+			return fmt.Errorf("%s was acknowledged but is missing", name)
 		}
 	}
 	list, err := s.List()
 	if err == nil && len(list) > 0 && (list[0].Revoked == nil) == (len(hashes) > 1) {
-		err = fmt.Errorf("%d files, and the first authority is revoked: %v", len(hashes), list[0].Revoked != nil)
+		err = fmt.Errorf("there are %d files, and the first authority is revoked: %v", len(hashes), list[0].Revoked != nil)
 	}
 	return err
 }

@@ -25,21 +25,24 @@ import (
 type Store struct {
 	disk durable.Disk
 	dir  string
-	// Lists finds the lists that scopes name, as in query.Options. Set it before any call.
+	// Lists finds the lists that scopes name; see query.Options. Set it before any call.
 	// Default: no lists.
 	Lists func(name, hash string) (*query.WordList, error)
-	// Known returns the SHA-256 that the ledger has of each file, by its name. A file that
-	// the ledger does not have, or has otherwise, is damage, and so is a missing one; a file
-	// that is ready and has its entry counts as in place. Set it before any call. Default: files are not compared.
+	// Known returns the SHA-256 that the ledger records for each file, keyed by the
+	// file's name. A file counts as damaged if the ledger has no entry for it or has
+	// another SHA-256, or if the ledger has an entry but the file is missing. A file that
+	// is ready and has an entry counts as in place. Set it before any call. Default:
+	// files are not compared.
 	Known func() (map[string]string, error)
-	// May returns argus.ErrRefused if the actor may not do such an act, although the
+	// May returns argus.ErrRefused if the actor may not do such an act even though the
 	// authority allows it. Set it before any call. Default: everybody may do everything.
 	May func(actor, action string, under *Authority) error
-	// RolesOf returns the roles of an actor. Set it before any call. Default: nobody has any.
+	// RolesOf returns the roles of an actor. Set it before any call. Default: nobody has
+	// a role.
 	RolesOf func(actor string) ([]string, error)
 }
 
-// Open opens a directory of authorities and makes it if it is missing.
+// Open opens a directory of authorities, and creates it if it is missing.
 func Open(dir string) (*Store, error) { return openOn(durable.OS{}, dir) }
 
 func openOn(d durable.Disk, dir string) (*Store, error) {
@@ -52,14 +55,14 @@ func openOn(d durable.Disk, dir string) (*Store, error) {
 const (
 	suffix        = ".json"
 	revokedSuffix = ".revoked.json"
-	longest       = query.MaxQuery*6 + 1<<20 // a scope with every byte escaped, and the rest
+	longest       = query.MaxQuery*6 + 1<<20 // a scope with every byte escaped, and the other fields
 )
 
-// Add keeps a new authority under the next number and returns it. record must write it to
-// the ledger, with the SHA-256 of its file; only after that is the authority in force.
-// If record fails, the authority may come into force when the store is settled. Times
-// are cut to seconds, in UTC. The authority is durable when Add returns. Callers must not
-// add or revoke concurrently.
+// Add stores a new authority under the next number and returns it. record must write it
+// to the ledger, with the SHA-256 of its file; the authority is not in force before that.
+// If record fails, the authority may come into force when the store is settled. Times are
+// truncated to seconds, in UTC. The authority is durable when Add returns. Callers must
+// not add or revoke concurrently.
 func (s *Store) Add(a Authority, now time.Time, record func(Number, argus.Hash) error) (*Authority, error) {
 	a.Revoked, a.Changes = nil, nil
 	a.Created = seconds(now)
@@ -84,8 +87,8 @@ func (s *Store) Add(a Authority, now time.Time, record func(Number, argus.Hash) 
 	return &a, nil
 }
 
-// Revoke ends an authority. record writes that to the ledger, as for Add. The authority
-// has ended when Revoke returns.
+// Revoke ends an authority. record writes this to the ledger, as for Add. The authority
+// has ended by the time Revoke returns.
 func (s *Store) Revoke(n Number, by, reason string, now time.Time, record func(argus.Hash) error) error {
 	if err := s.revoke(Revocation{n, by, reason, seconds(now)}, record); err != nil {
 		return fmt.Errorf("revoke authority %s: %w", n, err)
@@ -110,8 +113,8 @@ func (s *Store) revoke(r Revocation, record func(argus.Hash) error) error {
 	return s.write(r.Number.String()+revokedSuffix, r, record)
 }
 
-// Change suspends, resumes or extends an authority; number, change and time of c are set.
-// record writes that to the ledger, as for Add, under the name of the change.
+// Change suspends, resumes or extends an authority; it sets the number, change and time
+// in c. record writes this to the ledger, as for Add, under the name of the change.
 func (s *Store) Change(n Number, c Change, now time.Time, record func(name string, file argus.Hash) error) (*Authority, error) {
 	c.Number, c.At, c.Until = n, seconds(now), seconds(c.Until)
 	if err := s.change(&c, record); err != nil {
@@ -136,22 +139,22 @@ func (s *Store) change(c *Change, record func(string, argus.Hash) error) error {
 	return s.write(name+suffix, c, func(file argus.Hash) error { return record(name, file) })
 }
 
-// takes returns an error if the authority cannot be changed so.
+// takes returns an error if the authority does not allow the change.
 func (a *Authority) takes(c *Change) error {
 	over := !a.Until.IsZero() && !c.At.Before(a.Until)
 	switch {
 	case blank(c.By) || blank(c.Reason):
 		return errors.New("say who does it, and why")
 	case !utf8.ValidString(c.By) || !utf8.ValidString(c.Reason):
-		return errors.New("who does it and why must be UTF-8")
+		return errors.New("the name and the reason must be UTF-8")
 	case a.Revoked != nil || over:
 		return errors.New("it has ended; a new one is needed")
 	case c.Kind == Extend && (a.Until.IsZero() || !c.Until.After(a.Until)):
-		return fmt.Errorf("it has to end later than it does: %s", end(a.Until))
+		return fmt.Errorf("its new end must be later than its present one: %s", end(a.Until))
 	case c.Kind != Extend && !c.Until.IsZero():
 		return errors.New("only an extension has an end")
 	case c.Kind == Suspend && a.Suspended() != nil, c.Kind == Resume && a.Suspended() == nil:
-		return errors.New("it is so already")
+		return errors.New("it already has that state")
 	case c.Kind != Suspend && c.Kind != Resume && c.Kind != Extend:
 		return fmt.Errorf("there is no change %q", c.Kind)
 	}
@@ -165,13 +168,14 @@ func end(t time.Time) string {
 	return stamp(t)
 }
 
-// changeName is the name of a change, and of its file without the suffix.
+// changeName returns the name of a change, which is also the name of its file without the
+// suffix.
 func changeName(n Number, change int) string { return fmt.Sprintf("%s.%d", n, change) }
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-// Get returns an authority, with its revocation if there is one. It is for administrators;
-// actors' questions go through Decide.
+// Get returns an authority, with its revocation if there is one. It is for
+// administrators; requests of actors go through Decide.
 func (s *Store) Get(n Number) (*Authority, error) {
 	a, err := s.get(n)
 	if err == nil && a == nil {
@@ -180,7 +184,7 @@ func (s *Store) Get(n Number) (*Authority, error) {
 	return a, err
 }
 
-// Scope returns the scope of an authority, for whoever decides about it.
+// Scope returns the scope of an authority, for whoever decides about the authority.
 func (s *Store) Scope(n Number) (query.Node, error) {
 	a, err := s.Get(n)
 	if err != nil {
@@ -193,8 +197,8 @@ func (s *Store) Scope(n Number) (query.Node, error) {
 	return scope, nil
 }
 
-// List returns all authorities in the order of their numbers. Of one that is damaged, or
-// that the ledger contradicts, it returns only number and damage.
+// List returns all authorities in numerical order. If an authority is damaged, or the
+// ledger contradicts it, only its number and its damage are set.
 func (s *Store) List() ([]Authority, error) {
 	last, err := s.last()
 	if err != nil {
@@ -215,8 +219,8 @@ func (s *Store) List() ([]Authority, error) {
 	return list, nil
 }
 
-// Hashes returns the SHA-256 of each file by its name, for a comparison with the ledger.
-// Temporary files are left out.
+// Hashes returns the SHA-256 of each file, keyed by its name, for comparison with the
+// ledger. Temporary files are left out.
 func (s *Store) Hashes() (map[string]argus.Hash, error) {
 	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
@@ -254,7 +258,7 @@ func (s *Store) last() (Number, error) {
 	var last Number
 	for _, name := range names {
 		name, isJSON := strings.CutSuffix(name, suffix)
-		number, _, _ := strings.Cut(name, ".") // of the authority, its revocation or a change
+		number, _, _ := strings.Cut(name, ".") // name belongs to an authority, a revocation or a change
 		n, err := ParseNumber(number)
 		if isJSON && err == nil {
 			last = max(last, n)
@@ -299,7 +303,7 @@ func (s *Store) get(n Number) (*Authority, error) {
 	return a, nil
 }
 
-// takeChanges adds the changes of an authority to it.
+// takeChanges reads an authority's changes and applies them to it.
 func (s *Store) takeChanges(a *Authority) error {
 	for i := 1; ; i++ {
 		name := changeName(a.Number, i) + suffix
@@ -346,15 +350,15 @@ func (s *Store) known() (map[string]string, error) {
 	return s.Known()
 }
 
-// recorded reads a file as the ledger has it. The error is fs.ErrNotExist if neither has
-// it, and argus.ErrDamaged if they differ.
+// recorded reads a file and compares it with the ledger. The error is fs.ErrNotExist if
+// neither the folder nor the ledger has it, and argus.ErrDamaged if they differ.
 func (s *Store) recorded(name string) ([]byte, error) {
 	data, err := s.read(name)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if s.Known == nil || err != nil && !missing {
 		return data, err
 	}
-	known, failed := s.Known() // after the file, whose entry is written first
+	known, failed := s.Known() // read after the file, because an entry is written before its file
 	if failed != nil {
 		return nil, failed
 	}
@@ -380,7 +384,7 @@ func (s *Store) recorded(name string) ([]byte, error) {
 	case !missing:
 		return damage("the ledger has another SHA-256 for this %s, so it was changed, and nobody can act under it; put the file back from a copy of the store", what)
 	}
-	for _, at := range []string{durable.Prepared + name, name} { // it is on its way to its name
+	for _, at := range []string{durable.Prepared + name, name} { // it may get its name at this moment
 		if data, err := s.read(at); err == nil && isIt(data) {
 			return data, nil
 		}
@@ -417,7 +421,8 @@ func (s *Store) read(name string) ([]byte, error) {
 	return data, err
 }
 
-// write creates a file, durably and as a whole, after record has written it to the ledger.
+// write creates a file, durably and as a whole, after record has written its entry to the
+// ledger.
 func (s *Store) write(name string, v any, record func(argus.Hash) error) error {
 	data, err := encode(v)
 	if err != nil {
@@ -426,7 +431,7 @@ func (s *Store) write(name string, v any, record func(argus.Hash) error) error {
 	return durable.Record(s.disk, filepath.Join(s.dir, name), data, func() error { return record(sha256.Sum256(data)) })
 }
 
-// Naming returns the authorities that name an actor, as List does.
+// Naming is like List, but returns only the authorities that name an actor.
 func (s *Store) Naming(actor string) ([]Authority, error) {
 	roles, err := s.roles(actor)
 	if err != nil {

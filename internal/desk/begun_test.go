@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// The conversation of a first mail is the one that its answers name, if the asker may see one
-// of them; answers outside the scope change nothing.
+// The conversation of a first mail is the one that its replies name, if the asker may see
+// one of the replies. Replies outside the scope change nothing.
 func TestBegun(t *testing.T) {
 	first := func() *argus.Record { return sent("aaaaaa01", 0, "ann", "derived:ab", "tuesday?") }
 	other := func() *argus.Record { return sent("aaaaaa04", 3, "bo", "derived:ab", "without a reference") }

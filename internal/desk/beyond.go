@@ -18,13 +18,13 @@ type BeyondRequest struct {
 	// Authority is the number of the authority, not that of the asker.
 	Authority string `json:"authority"`
 	Query     string `json:"query"`
-	// Zone is the time zone of dates in the query. Default UTC.
+	// Zone is the time zone of dates in the query. Default: UTC.
 	Zone string `json:"zone,omitempty"`
 }
 
-// Beyond counts the messages that a query finds inside the scope of an authority and
-// beside it, for whoever decides whether to extend it. It has no content, no account and no
-// conversation, and reaches no further than the scope of the asker.
+// Beyond counts the messages that a query finds inside and outside an authority's scope,
+// for whoever decides whether to extend the authority. It names no content, account or
+// conversation, and counts only messages inside the asker's own scope.
 type Beyond struct {
 	Authority authority.Number `json:"authority"`
 	Query     string           `json:"query"`
@@ -32,14 +32,15 @@ type Beyond struct {
 	Scope   string `json:"scope"`
 	Inside  Amount `json:"inside"`
 	Outside Amount `json:"outside"`
-	// Services, Deliveries and Months have the counts outside. A message inside
-	// with a copy outside counts for the delivery of that copy.
+	// Services, Deliveries and Months hold the counts outside the authority's scope. A
+	// message inside the scope with a copy outside counts for the delivery of that copy.
 	Services   []argus.Tally `json:"services,omitempty"`
 	Deliveries []argus.Tally `json:"deliveries,omitempty"`
 	Months     []argus.Tally `json:"months,omitempty"`
 }
 
-// Amount is a number of messages, with the numbers of calls, contacts and other types beside.
+// Amount is a number of messages, along with the numbers of calls, contacts and other
+// types.
 type Amount struct {
 	Messages uint64        `json:"messages"`
 	Beside   []argus.Tally `json:"beside,omitempty"`
@@ -51,7 +52,7 @@ func (d *Desk) Beyond(ctx context.Context, who Who, req BeyondRequest) (*Beyond,
 	return answer(ctx, d, who, act, func(p *Permit) (*Beyond, error) { return p.beyond(ctx, req) })
 }
 
-// Beyond counts as [Desk.Beyond] does.
+// Beyond does the same as [Desk.Beyond].
 func (p *Permit) Beyond(ctx context.Context, req BeyondRequest) (*Beyond, error) {
 	return within(p, func() (*Beyond, error) { return p.beyond(ctx, req) })
 }
@@ -62,7 +63,7 @@ func (p *Permit) beyond(ctx context.Context, req BeyondRequest) (*Beyond, error)
 	if err != nil {
 		return nil, err
 	}
-	// A message that the query names may be beside the scope of the authority.
+	// A message that the query names may be outside the authority's scope.
 	if asked.Query, err = p.sames(ctx, asked.Query); err != nil {
 		return nil, err
 	}
@@ -80,12 +81,12 @@ func (p *Permit) beyond(ctx context.Context, req BeyondRequest) (*Beyond, error)
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.search(ctx, asked) // afterwards, so that messages that arrive between are outside
+	all, err := p.search(ctx, asked) // second, so that messages that arrive in the meantime count as outside
 	if err != nil {
 		return nil, err
 	}
 	if all.Partial != nil || in.Partial != nil {
-		return nil, fmt.Errorf("%w: it takes too long to count; narrow the query", ErrRequest)
+		return nil, fmt.Errorf("%w: counting takes too long; narrow the query", ErrRequest)
 	}
 	return &Beyond{
 		Authority: number, Query: req.Query, Scope: explain.Query(scope), Inside: Amount{in.Messages, in.Beside},
@@ -96,7 +97,8 @@ func (p *Permit) beyond(ctx context.Context, req BeyondRequest) (*Beyond, error)
 	}, nil
 }
 
-// less takes counts from larger ones, and leaves out the zeros. It is in the order of the values.
+// less subtracts counts from larger ones and leaves out zeros. The result is sorted by
+// value.
 func less(all, some []argus.Tally) (rest []argus.Tally) {
 	of := map[string]uint64{}
 	for _, t := range some {

@@ -8,7 +8,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// TestBeyond counts what an authority leaves out, inside the scope of whoever asks.
+// TestBeyond counts what an authority leaves out, within the asker's own scope.
 func TestBeyond(t *testing.T) {
 	o := newOffice(t)
 	for n := range 6 {

@@ -8,7 +8,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// mostBars is the limit for the bars of a histogram that includes empty bars.
+// mostBars is the maximum number of bars in a histogram that includes empty bars.
 const mostBars = 1 << 19
 
 // withSilence adds the empty bars between the first and the last. sparse is true, and all
@@ -32,7 +32,7 @@ func withSilence(bars []index.Count, by index.Interval, zone *time.Location) (al
 		return bars, false
 	}
 	if by != index.ByHour {
-		zone = time.UTC // a day in a zone may have no midnight
+		zone = time.UTC // in other zones, some days have no midnight
 	}
 	at, err := time.ParseInLocation(layout, bars[0].Value, zone)
 	if err != nil {
@@ -45,19 +45,20 @@ func withSilence(bars []index.Count, by index.Interval, zone *time.Location) (al
 			return bars, true
 		case name >= rest[0].Value:
 			all, rest = append(all, rest[0]), rest[1:]
-		case len(all) == 0 || name > all[len(all)-1].Value: // an hour may come twice
+		case len(all) == 0 || name > all[len(all)-1].Value: // an hour may occur twice
 			all = append(all, index.Count{Value: name})
 		}
 	}
 	return all, false
 }
 
-// namedValues limits the values of a facet, and the accounts and conversations of pairs,
-// that get names.
+// namedValues is the maximum number of values in a facet, and of accounts and
+// conversations in pairs, that get names.
 const namedValues = 200
 
-// names finds the names of the accounts and conversations that were counted, as the newest
-// messages in the scope show them. It searches the messages that were found first.
+// names finds the names of the accounts and conversations that were counted, as the
+// newest messages in the scope show them. It first searches the messages that the query
+// found.
 func (p *Permit) names(ctx context.Context, ask index.Request, found *index.Result, result *SearchResult) error {
 	known := map[query.Field]string{}
 	name := func(field query.FieldName, value string) (string, error) {
@@ -102,9 +103,9 @@ func (p *Permit) names(ctx context.Context, ask index.Request, found *index.Resu
 // lookedForName is the number of messages that are searched for a name.
 const lookedForName = 3
 
-// shownName returns the name of an account or a conversation in the newest messages that
-// were found, or, without one, in the newest in the scope. It is empty if they show only
-// the id.
+// shownName returns the name that an account or a conversation has in the newest messages
+// that were found or, if they show none, in the newest messages in the scope. It returns
+// "" if those show only the id.
 func (p *Permit) shownName(ctx context.Context, asked query.Node, of query.Field, id string, position uint64) (string, error) {
 	for _, n := range []query.Node{query.AndOf(asked, of), of} {
 		found, err := p.desk.parts.Index.Search(ctx, index.Request{Query: n, Scope: p.scope, Limit: lookedForName})

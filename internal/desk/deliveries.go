@@ -12,13 +12,13 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// Deliveries lists the deliveries that the scope covers at least in part, in the order of
-// their numbers.
+// Deliveries lists the deliveries that the scope covers at least in part, in numerical
+// order.
 func (d *Desk) Deliveries(ctx context.Context, who Who) ([]Delivery, error) {
 	return answer(ctx, d, who, ledger.Act{Action: ledger.Deliveries}, func(p *Permit) ([]Delivery, error) { return p.Deliveries(ctx) })
 }
 
-// Deliveries lists the deliveries, as [Desk.Deliveries] does.
+// Deliveries does the same as [Desk.Deliveries].
 func (p *Permit) Deliveries(ctx context.Context) ([]Delivery, error) {
 	return within(p, func() (list []Delivery, err error) {
 		all, err := p.desk.deliveries(ctx)
@@ -45,7 +45,7 @@ func (d *Desk) Receipt(ctx context.Context, who Who, n argus.DeliveryNumber) (*D
 	return answer(ctx, d, who, ledger.Act{Action: ledger.Receipt, Subject: n.String()}, func(p *Permit) (*Delivery, error) { return p.Receipt(ctx, n) })
 }
 
-// Receipt returns a delivery, as [Desk.Receipt] does.
+// Receipt does the same as [Desk.Receipt].
 func (p *Permit) Receipt(ctx context.Context, n argus.DeliveryNumber) (*Delivery, error) {
 	return within(p, func() (*Delivery, error) { return p.receipt(ctx, n) })
 }
@@ -88,19 +88,20 @@ func (d *Desk) deliveries(ctx context.Context) ([]evidence.Delivery, error) {
 	return d.parts.Evidence.Deliveries(ctx)
 }
 
-// delivery returns the part of a delivery that the asker may see, nil if there is none.
+// delivery returns the part of a delivery that the asker may see, or nil if there is
+// none.
 func (p *Permit) delivery(ctx context.Context, delivery evidence.Delivery) (*Delivery, error) {
 	shown := &Delivery{Receipt: argus.Receipt{Delivery: delivery.Number, Opening: delivery.Opening, Seal: delivery.Seal,
 		Reads: delivery.Reads, ReadAgainBy: delivery.ReadAgain}}
 	if shown.Seal != nil {
 		shown.Counts = shown.Seal.Counts
 	}
-	// The scope covers as much of a reading as of the delivery that it reads, where its
-	// messages are found.
+	// A reading is covered to the same extent as the delivery that it reads, because its
+	// messages were found there.
 	of := cmp.Or(delivery.Reads, delivery.Number)
 	if p.whole(of) {
 		if shown.Seal == nil {
-			return shown, p.desk.account(ctx, shown) // an open delivery has its account so far
+			return shown, p.desk.account(ctx, shown) // the account so far, if the delivery is open
 		}
 		return shown, nil
 	}
@@ -113,7 +114,7 @@ func (p *Permit) delivery(ctx context.Context, delivery evidence.Delivery) (*Del
 }
 
 // limit removes facts about other deliveries and acts from an account: how many of the
-// messages were known before, and how many acts there are.
+// messages were already known, and how many acts the ledger holds.
 func (p *Permit) limit(shown *Delivery) {
 	if p.all || shown.Partial {
 		return
@@ -132,7 +133,7 @@ func (p *Permit) limit(shown *Delivery) {
 	shown.Limited = true
 }
 
-// account reads a delivery once and fills in the outcome for each file.
+// account reads a delivery once, and fills in the outcome for each file.
 func (d *Desk) account(ctx context.Context, shown *Delivery) error {
 	var book account.Bookkeeper
 	if shown.Reads != 0 { // the delivery whose originals it reads
@@ -152,7 +153,7 @@ func (d *Desk) account(ctx context.Context, shown *Delivery) error {
 		book.Add(r)
 	}
 	if shown.Seal != nil && shown.Seal.Counts != book.Counts() {
-		return fmt.Errorf("the records of delivery %s give the account %+v, its seal says %+v: %w", shown.Delivery, book.Counts(), shown.Seal.Counts, argus.ErrDamaged)
+		return fmt.Errorf("the records of delivery %s add up to %+v, but its seal says %+v: %w", shown.Delivery, book.Counts(), shown.Seal.Counts, argus.ErrDamaged)
 	}
 	reads, again := shown.Reads, shown.ReadAgainBy
 	shown.Receipt = *book.Receipt(shown.Seal)

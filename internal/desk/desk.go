@@ -1,13 +1,13 @@
 // Package desk is the one way out: it asks the authority, writes the ledger, then reads.
 //
-// Each act names the asker, the authority and the purpose. The act is in the ledger,
-// durably, before any data leaves. Everything in an answer is inside the authority's scope;
+// Each act names the asker, the authority and the purpose. The act is durably in the
+// ledger before any data leaves. Everything in an answer is inside the authority's scope;
 // data outside the scope and data that does not exist look the same. The one exception to
 // silence is the refusal itself: an asker without an active authority is told so.
 //
-// All reading goes through a [Permit], which an act gets from [Desk.Act] and loses when it
-// ends. Each of the desk's own methods is an act with one question. Packages built on the
-// desk call Act, or [Desk.Stand] for a standing act, and get a permit and nothing more.
+// All reading goes through a [Permit], which an act gets from [Desk.Act] and loses when
+// it ends. Each of the desk's own methods is an act that asks one question. Packages
+// built on the desk call Act, or [Desk.Stand] for a standing act, and get only a permit.
 //
 // A scope selects sightings of a message ([query.Matcher.Select]). The asker sees, searches
 // and counts the union of those, and no answer reveals the others.
@@ -36,9 +36,9 @@ import (
 var ErrRequest = errors.New("bad request")
 
 // Desk answers questions. Its methods are safe for concurrent use. They return
-// argus.ErrRefused, with a sentence for the asker, when no active authority allows the act;
-// ErrRequest for an invalid request; and argus.ErrNotFound when nothing was found in the
-// data that the asker may read. An answer with an error of any kind has no data.
+// argus.ErrRefused, with a sentence for the asker, if no active authority allows the act,
+// ErrRequest if the request is invalid, and argus.ErrNotFound if nothing was found in the
+// data that the asker may read. An answer that comes with an error contains no data.
 type Desk struct {
 	parts    Parts
 	mu       sync.Mutex
@@ -46,7 +46,7 @@ type Desk struct {
 	sealed   map[argus.DeliveryNumber]bool          // the deliveries known to have a seal
 }
 
-// Parts are the parts of a desk. All without a default are required.
+// Parts are the parts of a desk. Those without a default are required.
 type Parts struct {
 	Evidence store
 	Index    finder
@@ -55,19 +55,19 @@ type Parts struct {
 	// Default: they are not.
 	Beside      func() bool
 	Authorities *authority.Store
-	// Inside reads bytes of a file inside an original that is an archive. Default
-	// none: such records are not shown raw.
+	// Inside reads bytes of a file inside an original that is an archive. Default: none;
+	// such records are not shown raw.
 	Inside func(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error
-	// Lists finds the lists that queries name, as in query.Options. Default: no lists.
+	// Lists finds the lists that queries name; see query.Options. Default: no lists.
 	Lists func(name, hash string) (*query.WordList, error)
 }
 
-// store is the evidence, with the methods that the desk calls.
+// store is the evidence, reduced to the methods that the desk calls.
 type store interface {
 	Last() uint64
 	Refresh() error
 	Get(ctx context.Context, seq uint64) (*argus.Record, error)
-	// Whole returns the message as the copy in a record states it.
+	// Whole returns the message as the copy in the given record states it.
 	Whole(ctx context.Context, seq uint64) (*argus.Message, error)
 	Find(id argus.ID) ([]evidence.Entry, error)
 	FindPrefix(digits string, limit int) ([]argus.ID, error)
@@ -78,12 +78,12 @@ type store interface {
 	// was sealed with, even if it was read again.
 	Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
 	AsSealed(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error]
-	// Known returns the newest second reading that counts.
+	// Known returns the delivery of the newest second reading that counts.
 	Known() argus.DeliveryNumber
 	OpenOriginal(o argus.Original) (*evidence.OriginalFile, error)
 }
 
-// finder is the index, with the methods that the desk calls.
+// finder is the index, reduced to the methods that the desk calls.
 type finder interface {
 	Position() uint64
 	Search(ctx context.Context, req index.Request) (*index.Result, error)
@@ -91,7 +91,8 @@ type finder interface {
 	Page(ctx context.Context, req index.PageRequest) (*index.Page, error)
 }
 
-// recorder is the ledger. An entry is durable when Append returns it without an error.
+// recorder is the ledger. An entry is durable once Append has returned it without an
+// error.
 type recorder interface {
 	// Now is the time that decides whether an authority has begun or ended: the later of
 	// the clock and the last entry, so that setting the clock back revives no authority.
@@ -125,32 +126,32 @@ type Entry = ledger.Entry
 // SearchRequest asks for messages.
 type SearchRequest struct {
 	Query string `json:"query"`
-	// Limit is the most hits, default 20, at most 1000. Below 0, the answer has only
-	// counts.
+	// Limit is the maximum number of hits: at most 1000, default 20. If it is negative,
+	// the answer has only counts.
 	Limit int `json:"limit,omitempty"`
 	// Next continues an earlier answer: it is that answer's Next, unchanged.
 	Next string `json:"next,omitempty"`
-	// Distinct shows of the messages with the same content (package same) only the one that
-	// comes first. Facets and Histogram count those; there are only the facets from and
-	// service, and no pairs.
+	// Distinct shows only the first of the messages with the same content (package same).
+	// Facets and Histogram count each content once; only the facets from and service are
+	// available, and no pairs.
 	Distinct bool              `json:"distinct,omitempty"`
 	Facets   []query.FieldName `json:"facets,omitempty"`
-	// FacetSize is the most values of a facet, most frequent first; below 0 means all.
-	// Default 20.
+	// FacetSize is the maximum number of values in a facet, most frequent first; a
+	// negative number means all. Default: 20.
 	FacetSize int            `json:"facet_size,omitempty"`
 	Histogram index.Interval `json:"histogram,omitempty"`
-	// Pairs is the most pairs of sender and receiver to count; below 0 means all. Default
-	// 0.
+	// Pairs is the maximum number of pairs of sender and receiver to return; a negative
+	// number means all. Default: 0.
 	Pairs int `json:"pairs,omitempty"`
-	// Zone is the IANA name of the time zone of sent: and on: and of the bars of the
-	// histogram. Default UTC.
+	// Zone is the IANA name of the time zone for sent: and on: and for the bars of the
+	// histogram. Default: UTC.
 	Zone string `json:"zone,omitempty"`
-	// MaxSeconds is approximately the longest time to search; after it, the answer is partial.
-	// Default 30, at most 3600.
+	// MaxSeconds is approximately how long the search may take; if it takes longer, the
+	// answer is partial. Default: 30, at most 3600.
 	MaxSeconds float64 `json:"max_seconds,omitempty"`
 }
 
-// SearchResult is an answer.
+// SearchResult is the answer to a [SearchRequest].
 type SearchResult struct {
 	// Query is the parsed query, printed in the query language.
 	Query string `json:"query"`
@@ -160,16 +161,17 @@ type SearchResult struct {
 	Total    uint64        `json:"total"`
 	Messages uint64        `json:"messages"`
 	Beside   []index.Count `json:"beside,omitempty"`
-	// Distinct counts Messages, those with the same content once, if asked for.
+	// Distinct is the number of Messages, counting those with the same content once. It
+	// is set only if asked for.
 	Distinct uint64 `json:"distinct,omitempty"`
 	// Differing counts the messages in Total whose copies in the scope differ.
 	Differing uint64 `json:"differing,omitempty"`
-	// Facets has the requested counts; each message counts once for each value. The most
-	// frequent accounts and conversations ([namedValues]) have the name that a message in
-	// the scope shows.
+	// Facets holds the requested counts; each message counts once for each value. The
+	// most frequent accounts and conversations ([namedValues]) have names, as messages in
+	// the scope show them.
 	Facets map[query.FieldName][]index.Count `json:"facets,omitempty"`
-	// Histogram has the bars between the first and the last, including those with 0
-	// messages. For weekhour, or if Sparse, it has no empty bars.
+	// Histogram holds all bars from the first to the last, including those with 0
+	// messages. For weekhour, or if Sparse is set, it has no empty bars.
 	Histogram []index.Count `json:"histogram,omitempty"`
 	// Sparse is set if the empty bars are left out because there are too many.
 	Sparse bool `json:"histogram_sparse,omitempty"`
@@ -177,12 +179,12 @@ type SearchResult struct {
 	Pairs []Pair `json:"pairs,omitempty"`
 	// Partial is the part that was searched if the search ran out of time.
 	Partial *index.Partial `json:"partial,omitempty"`
-	// Narrowed has the values that the query as a whole demands and excludes.
+	// Narrowed holds the values that the query as a whole demands and excludes.
 	Narrowed query.Narrowed `json:"narrowed,omitzero"`
-	// Next asks for the following hits; empty if there are none.
+	// Next is the token that asks for the following hits. It is empty if there are none.
 	Next string `json:"next,omitempty"`
-	// Behind counts the records of the evidence that the index has not seen. Under an
-	// authority with a scope, 1 means any number.
+	// Behind is the number of records in the evidence that the index has not seen. Under
+	// an authority with a scope, 1 means any number.
 	Behind uint64 `json:"behind"`
 	// Entry is the ledger entry of this act.
 	Entry uint64 `json:"entry"`
@@ -191,12 +193,13 @@ type SearchResult struct {
 // ChangeRequest asks for a query to be narrowed or widened.
 type ChangeRequest struct {
 	Query string `json:"query"`
-	// Zone is the IANA name of the time zone of sent: and on:. Default UTC.
+	// Zone is the IANA name of the time zone for sent: and on:. Default: UTC.
 	Zone string `json:"zone,omitempty"`
 	query.Change
 }
 
-// Changed is a changed query, with the values that it as a whole demands and excludes.
+// Changed is a changed query, along with the values that the query as a whole demands and
+// excludes.
 type Changed struct {
 	Query    string         `json:"query"`
 	Narrowed query.Narrowed `json:"narrowed,omitzero"`
@@ -204,7 +207,7 @@ type Changed struct {
 	Words string `json:"words"`
 }
 
-// Pair is a sender and a receiver, with their names as in Facets.
+// Pair is a sender and a receiver, named as in Facets.
 type Pair struct {
 	index.Pair
 	FromName string `json:"from_name,omitempty"`
@@ -220,11 +223,12 @@ type Hit struct {
 	Version argus.Version `json:"version"`
 	// Message is the union of the copies in the scope ([query.Doc.Union]).
 	Message *argus.Message `json:"message"`
-	// Marks are the byte ranges [start, end) of Message.Text that matched, in
-	// order, not overlapping.
+	// Marks are the byte ranges [start, end) of Message.Text that matched, in order and
+	// without overlaps.
 	Marks      [][2]int               `json:"marks,omitempty"`
 	Deliveries []argus.DeliveryNumber `json:"deliveries"`
-	// Unsealed are the unsealed ones of Deliveries: no signature covers their content yet.
+	// Unsealed lists those Deliveries that are not sealed: no signature covers their
+	// content yet.
 	Unsealed []argus.DeliveryNumber `json:"unsealed,omitempty"`
 	// Sightings counts the copies in the scope. Versions counts their versions: more than 1
 	// if they differ.
@@ -232,8 +236,8 @@ type Hit struct {
 	Versions  int `json:"versions"`
 	// AlsoLocked is set if a readable message also has a locked copy.
 	AlsoLocked bool `json:"also_locked,omitempty"`
-	// SameContent counts the messages in the scope that have the content of this one
-	// (package same), this one included; 0 if there is no other.
+	// SameContent is the number of messages in the scope with the same content (package
+	// same), including this one; 0 if there is no other.
 	SameContent uint64 `json:"same_content,omitempty"`
 }
 
@@ -242,21 +246,22 @@ type Shown struct {
 	Ref argus.ID `json:"ref"`
 	// Message is the union of the copies in the scope.
 	Message *argus.Message `json:"message"`
-	// Versions are the versions of the message, the one shown first in front.
+	// Versions are the versions of the message, beginning with the one shown first.
 	Versions []Version `json:"versions"`
-	// SameContent is as in Hit. Same are the others, newest first, at most [mostSame].
+	// SameContent is as in Hit. Same lists the other messages with the same content,
+	// newest first, at most [mostSame] of them.
 	SameContent uint64     `json:"same_content,omitempty"`
 	Same        []argus.ID `json:"same,omitempty"`
 	Entry       uint64     `json:"entry"`
 }
 
-// Version is the content that some copies of a message share, with the places where they
-// were found.
+// Version is the content that some copies of a message share, along with the places where
+// they were found.
 type Version struct {
 	Version argus.Version `json:"version"`
 	// Message is the union of the sightings of this version.
 	Message *argus.Message `json:"message"`
-	// Entities are the identifiers in its text, as this version of Argus finds them.
+	// Entities are the identifiers that this version of Argus finds in its text.
 	Entities []entity.Entity `json:"entities,omitempty"`
 	// Language is the language that this version of Argus finds in its text (package
 	// language), if no copy in the scope states the message's language. It is a guess.
@@ -272,33 +277,33 @@ type Sighting struct {
 	Delivery argus.DeliveryNumber `json:"delivery"`
 	// Unsealed is set if the delivery is not sealed: no signature covers it yet.
 	Unsealed bool `json:"unsealed,omitempty"`
-	// ReadIn is the delivery that read the original of Delivery again and found the copy, 0
-	// if there is none.
+	// ReadIn is the delivery that read the original of Delivery again and found the copy,
+	// or 0 if there is none.
 	ReadIn   argus.DeliveryNumber `json:"read_in,omitempty"`
 	Reader   string               `json:"reader"`
 	Original argus.Original       `json:"original"`
 	Where    argus.Where          `json:"where"`
-	// States has the facts that this copy states, without its content.
+	// States holds the facts that this copy states, without its content.
 	States *argus.Message `json:"states,omitempty"`
-	// Raw is the record as it is in the original, at most its first 64 KiB, if it was asked
-	// for. It is empty for formats without places, and if something outside the scope is
-	// inside the record.
+	// Raw is the record as it is in the original, if it was asked for; only its first 64
+	// KiB if it is longer. It is empty for formats without places, and if the record
+	// contains something outside the scope.
 	Raw []byte `json:"raw,omitempty"`
-	// RawWithheld is set if something that the asker may not read is inside the record.
+	// RawWithheld is set if the record contains something that the asker may not read.
 	RawWithheld bool `json:"raw_withheld,omitempty"`
 }
 
 // PageRequest asks for a piece of the conversation around a message, or for
 // the end of a conversation.
 type PageRequest struct {
-	// Ref is the message in the middle, as in show. Service and Conversation name the
-	// conversation. Default: that of Ref, or the one that it begins ([argus.Message.Begun]) if
-	// others are in it.
+	// Ref is the message in the middle, as in Show. Service and Conversation name the
+	// conversation. Default: the conversation that Ref begins ([argus.Message.Begun]) if
+	// other messages are in it, otherwise that of Ref.
 	Ref          string `json:"ref,omitempty"`
 	Service      string `json:"service,omitempty"`
 	Conversation string `json:"conversation,omitempty"`
-	// Before and After are the most messages on either side: default 20, at most 500, none
-	// below 0.
+	// Before and After are the maximum number of messages before and after Ref: default
+	// 20, at most 500. A negative number means none.
 	Before int `json:"before,omitempty"`
 	After  int `json:"after,omitempty"`
 }
@@ -314,32 +319,32 @@ type Page struct {
 	Entry        uint64 `json:"entry"`
 }
 
-// Delivery is a hand-over with its account, as far as the asker may see it. Only Receipt
+// Delivery is a delivery and its account, as far as the asker may see them. Only Receipt
 // fills in its files.
 type Delivery struct {
 	argus.Receipt
-	// Partial is set if the scope does not cover the whole delivery: its seal and its
-	// account, which count everything, are withheld.
+	// Partial is set if the scope does not cover the whole delivery. Its seal and its
+	// account, which count everything, are then withheld.
 	Partial bool `json:"partial,omitempty"`
-	// Limited is set if the scope covers the delivery and not all others. Facts that show
-	// how much of it the others also have are withheld, and the counts are only of pieces
-	// read and quarantined.
+	// Limited is set if the scope covers the delivery but not all others. Facts that show
+	// how much of it other deliveries also contain are then withheld, and the only counts
+	// are those of pieces read and quarantined.
 	Limited bool `json:"limited,omitempty"`
-	// Holds counts the messages that it has copies of, in a receipt whose delivery the
-	// scope covers. The account counts copies.
+	// Holds counts the messages that have copies in the delivery, whereas the account
+	// counts the copies. It is set only in a receipt, if the scope covers the delivery.
 	Holds *Holding `json:"holds,omitempty"`
 }
 
-// Holding counts messages, each once, and the other records beside them.
+// Holding counts messages, each once, and records of other types.
 type Holding struct {
 	Messages uint64 `json:"messages"`
-	// Distinct counts Messages, those with the same content once.
+	// Distinct is the number of Messages, counting those with the same content once.
 	Distinct uint64        `json:"distinct"`
 	Beside   []index.Count `json:"beside,omitempty"`
 }
 
-// longestSubject is the longest query that the ledger keeps as it was written, in bytes. A
-// decision to keep only hashes would be made here.
+// longestSubject is the maximum size in bytes of a query that the ledger keeps as it was
+// written. A decision to keep only hashes would be implemented here.
 const longestSubject = 4 << 10
 
 // subject returns the text that the ledger keeps for a query.

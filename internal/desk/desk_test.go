@@ -91,14 +91,14 @@ func TestRefused(t *testing.T) {
 			}
 			all := entriesFrom(t, o, before+1)
 			if len(all) != 1 || all[0].Action != ledger.Refused || all[0].Actor != who.Actor || all[0].Detail["action"] != way.action || all[0].Detail["reason"] != err.Error() {
-				t.Errorf("%s, %s: the ledger has %+v", name, act, all)
+				t.Errorf("%s, %s: the ledger holds %+v", name, act, all)
 			}
 		}
 	}
 }
 
-// Access ends in the second in which the authority ends, even for an act that began
-// earlier, and does not begin again when the clock is set back.
+// Access ends at the second at which the authority ends, even for an act that began
+// earlier, and does not resume if the clock is set back.
 func TestExpiry(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -112,12 +112,12 @@ func TestExpiry(t *testing.T) {
 			t.Errorf("%s in the last moment: %v, %v", act, answer, err)
 		}
 		asked := 0
-		o.parts.Ledger = clockedLedger{o.ledger, func() time.Time { // only the first look is in time
+		o.parts.Ledger = clockedLedger{o.ledger, func() time.Time { // only the first look at the clock is in time
 			asked++
 			return end.Add(time.Duration(asked - 2))
 		}}
 		if answer, err := do(t.Context()); !errors.Is(err, argus.ErrRefused) || !empty(answer) || asked != 2 {
-			t.Errorf("%s over the end: %v, %v, %d looks at the clock", act, answer, err, asked)
+			t.Errorf("%s when the authority ended meanwhile: %v, %v, %d looks at the clock", act, answer, err, asked)
 		}
 		o.parts.Ledger = o.ledger
 		for _, o.now = range []time.Time{end, end.Add(-time.Minute), start} {
@@ -143,7 +143,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// clockedLedger has another clock for authorities.
+// clockedLedger is a ledger with another clock for authorities.
 type clockedLedger struct {
 	recorder
 	now func() time.Time
@@ -170,7 +170,7 @@ func (b brokenLedger) Entries(context.Context, uint64, int) iter.Seq2[ledger.Ent
 	return func(func(ledger.Entry, error) bool) { panic("the ledger is read before the act is in it") }
 }
 
-// P4: without a durable entry nothing is read, and nothing leaves.
+// P4: without a durable entry, nothing is read and nothing leaves.
 func TestLedgerFirst(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -191,7 +191,8 @@ func TestLedgerFirst(t *testing.T) {
 			}
 		}
 	}
-	// The same acts read when the ledger works; otherwise the test would prove nothing.
+	// The same acts must read data if the ledger works; otherwise the test would prove
+	// nothing.
 	o.parts.Ledger = o.ledger
 	for _, way := range everything(o, who) {
 		act, do := way.name, way.do
@@ -235,7 +236,7 @@ func TestWithAndWithout(t *testing.T) {
 	}
 }
 
-// keptAs matches the values that differ between two stores with the same files.
+// keptAs matches values that differ between two stores with the same files.
 var keptAs = regexp.MustCompile(`"(file|root)": "[0-9a-f]+"`)
 
 // ask collects every answer, and every error, as text.
@@ -295,7 +296,7 @@ func ask(t *testing.T, o *office, who Who) map[string]string {
 	return answers
 }
 
-// TestWithAndWithoutCanFail is the control of the test above: with an authority for
+// TestWithAndWithoutCanFail is the control for the test above: under an authority for
 // everything, the answers differ.
 func TestWithAndWithoutCanFail(t *testing.T) {
 	var answers [2]map[string]string
@@ -339,8 +340,8 @@ func TestIndexThatLeaks(t *testing.T) {
 	}
 }
 
-// The desk matches each hit of the index with the query again. It detects an index of other
-// messages, and the error explains how to repair it.
+// The desk checks again that each hit of the index matches the query. It detects an index
+// of other messages, and the error explains how to repair the index.
 func TestIndexOfOtherMessages(t *testing.T) {
 	o := newOffice(t)
 	o.deliver(t, "a.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour"), sent("aaaaaa02", 1, "eve", "c2", "the castle"), sent("aaaaaa03", 1, "eve", "c1", "yes"))
@@ -379,7 +380,7 @@ func TestIndexOfOtherMessages(t *testing.T) {
 	}
 }
 
-// A query for an exchange finds its second message.
+// A query for an exchange of messages finds the second message.
 func TestMatchingOneOfAnExchange(t *testing.T) {
 	yes := query.One(&argus.Message{Text: "yes"})
 	for text, want := range map[string]bool{
@@ -396,8 +397,8 @@ func TestMatchingOneOfAnExchange(t *testing.T) {
 	}
 }
 
-// A message that does not match any more, because of a copy that the index has not seen, is
-// not an error.
+// It is not an error if a message no longer matches because of a copy that the index has
+// not seen.
 func TestCopyBehindTheIndex(t *testing.T) {
 	o := newOffice(t)
 	o.deliver(t, "a.txt", sent("aaaaaa01", 0, "bob", "c1", "the harbour"))
@@ -409,7 +410,7 @@ func TestCopyBehindTheIndex(t *testing.T) {
 	}
 }
 
-// A message that left the scope after the index saw it is left out.
+// A message that left the scope after the index saw it is omitted.
 func TestIndexBehind(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -483,10 +484,11 @@ func TestSearch(t *testing.T) {
 	if r, err := o.Search(t.Context(), who, SearchRequest{Limit: -1}); err != nil || len(r.Hits) != 0 || r.Total != 7 {
 		t.Errorf("counts only: %+v, %v", r, err)
 	}
-	// Without the differs facet, which is then not shown.
+	// Without the facet is, which is then not shown, copies that differ are counted all
+	// the same.
 	plain, err := o.Search(t.Context(), who, SearchRequest{Query: "price OR twice"})
 	if err != nil || r.Differing != 1 || plain.Differing != 1 || len(plain.Facets) != 0 || len(r.Facets[query.Is]) == 0 {
-		t.Errorf("%d and %d messages of which copies differ, want 1; %v, %v", r.Differing, plain.Differing, plain.Facets, err)
+		t.Errorf("%d and %d messages have copies that differ, want 1; %v, %v", r.Differing, plain.Differing, plain.Facets, err)
 	}
 }
 
@@ -668,8 +670,8 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
-// BenchmarkDesk uses an index that knows the answer, to measure the rest: with the ledger
-// on disk and without.
+// BenchmarkDesk uses an index that already knows the answer, to measure everything other
+// than the index, with and without a ledger on disk.
 func BenchmarkDesk(b *testing.B) {
 	o, who := benchOffice(b)
 	known, err := o.parts.Index.Search(b.Context(), index.Request{Limit: 20, Query: query.All{}, Scope: query.All{}})
@@ -696,7 +698,7 @@ func BenchmarkDesk(b *testing.B) {
 	}
 }
 
-// A long answer is cut off when its authority ends, not only the next answer.
+// When an authority ends, a long answer is cut off at once, even before it is complete.
 func TestSearchAllEndsWithTheAuthority(t *testing.T) {
 	o := newOffice(t)
 	var records []*argus.Record
@@ -736,7 +738,7 @@ func (k knowing) Page(context.Context, index.PageRequest) (*index.Page, error) {
 	return &index.Page{Hits: k.result.Hits}, nil
 }
 
-// Search finds nothing for Show, which asks for other messages with the same content.
+// Search finds nothing when Show asks for other messages with the same content.
 func (k knowing) Search(_ context.Context, ask index.Request) (*index.Result, error) {
 	if ask.Limit != len(k.result.Hits) {
 		return &index.Result{Position: k.result.Position}, nil
@@ -757,8 +759,8 @@ func benchOffice(b *testing.B) (*office, Who) {
 	return o, o.grant(b, "-delivery:D-0099")
 }
 
-// If two deliveries state a message differently, a scope of one of them shows exactly that
-// delivery's statement, whichever came first.
+// If two deliveries state a message differently, a scope that covers one of them shows
+// exactly what that delivery states, whichever came first.
 func TestOwnCopiesAlone(t *testing.T) {
 	rich := func() *argus.Record {
 		r := sent("bbbbbb02", 1, "bob", "c1", "hello")
@@ -792,7 +794,7 @@ func TestOwnCopiesAlone(t *testing.T) {
 			}
 			shown, err := json.Marshal(r)
 			if err != nil || strings.Contains(strings.ToLower(strings.ReplaceAll(string(shown), q, "")), "secret") {
-				t.Errorf("%s under %s tells %s", q, own, shown)
+				t.Errorf("%s under %s reveals %s", q, own, shown)
 			}
 		}
 		shown, err := o.Show(t.Context(), who, "bbbbbb02", true)
@@ -800,7 +802,7 @@ func TestOwnCopiesAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if data, _ := json.Marshal(shown); strings.Contains(strings.ToLower(string(data)), "secret") || len(shown.Versions[0].Sightings) != 1 {
-			t.Errorf("show under %s tells %s", own, data)
+			t.Errorf("show under %s reveals %s", own, data)
 		}
 		all, err := o.Search(t.Context(), o.grant(t, ""), SearchRequest{Query: "hello to:secret-receiver from:secret in:secret lang:nl"})
 		if err != nil || all.Total != 1 || all.Hits[0].Sightings != 2 || all.Hits[0].Versions != 1 {
@@ -814,7 +816,7 @@ func TestOwnCopiesAlone(t *testing.T) {
 	}
 }
 
-// Raw bytes are shown only if nothing outside the scope is inside them.
+// Raw bytes are shown only if they contain nothing outside the scope.
 func TestRawHoldsOthers(t *testing.T) {
 	o := newOffice(t)
 	n := o.deliver(t, "mailbox", sent("aaaaaa03", 0, "alice", "c1", "outer with SECRET inside"), sent("bbbbbb03", 0, "boss", "c2", "SECRET"), quarantined("what?"))

@@ -15,10 +15,11 @@ import (
 )
 
 // ErrOver means that a permit was used after its act ended.
-var ErrOver = errors.New("the act has ended, and its permit with it")
+var ErrOver = errors.New("the act has ended, and so has its permit")
 
 // Permit is an act that was allowed and recorded. It reads inside one scope until the act
-// ends; then its methods return ErrOver and no data. They are safe for concurrent use.
+// ends; from then on, its methods return ErrOver and no data. They are safe for
+// concurrent use.
 type Permit struct {
 	desk      *Desk
 	authority *authority.Authority
@@ -26,14 +27,15 @@ type Permit struct {
 	all       bool // the scope is everything
 	matcher   *query.Matcher
 	entry     uint64
-	request   authority.Request // for deciding again
+	request   authority.Request // to decide again
 	readings  argus.DeliveryNumber
 	over      atomic.Bool
 }
 
 // Act decides, records, and only then calls read, with a permit that is valid until read
-// returns. It decides again before it returns, so that nothing leaves after the authority
-// has ended. If it returns an error, the caller must discard the data that read found.
+// returns. Before it returns, it decides again, so that nothing leaves after the
+// authority has ended. If it returns an error, the caller must discard the data that read
+// obtained.
 func (d *Desk) Act(ctx context.Context, who Who, act ledger.Act, read func(*Permit) error) error {
 	act = who.does(act)
 	decision, err := d.allow(ctx, &act)
@@ -47,7 +49,8 @@ func (d *Desk) Act(ctx context.Context, who Who, act ledger.Act, read func(*Perm
 	return d.read(ctx, act, decision, entry.Seq, read)
 }
 
-// does returns the act with its asker, and its authority as the ledger writes it.
+// does returns the act with the asker filled in, and with the authority's number as the
+// ledger writes it.
 func (w Who) does(act ledger.Act) ledger.Act {
 	act.Actor, act.Authority, act.Purpose = w.Actor, w.Authority, w.Purpose
 	if number, err := authority.ParseNumber(w.Authority); err == nil {
@@ -56,8 +59,8 @@ func (w Who) does(act ledger.Act) ledger.Act {
 	return act
 }
 
-// allow decides whether an act is allowed, and sets its authority to the number as the
-// ledger writes it.
+// allow decides whether an act is allowed, and sets its authority to the number in the
+// form that the ledger uses.
 func (d *Desk) allow(ctx context.Context, act *ledger.Act) (*authority.Decision, error) {
 	decision, err := d.decide(requestOf(*act))
 	if err != nil {
@@ -97,8 +100,8 @@ func (d *Desk) decide(request authority.Request) (*authority.Decision, error) {
 	return d.parts.Authorities.Decide(request, now)
 }
 
-// refused returns the error of a decision, and records it if it is a refusal. An authority
-// that is damaged refuses, too.
+// refused returns the error of a decision, and records it if it is a refusal. A damaged
+// authority counts as a refusal, too.
 func (d *Desk) refused(ctx context.Context, act ledger.Act, err error) error {
 	damaged := errors.Is(err, argus.ErrDamaged)
 	if !damaged && !errors.Is(err, argus.ErrRefused) {
@@ -107,17 +110,17 @@ func (d *Desk) refused(ctx context.Context, act ledger.Act, err error) error {
 	act.Detail = map[string]string{"action": act.Action, "reason": err.Error()}
 	act.Action = ledger.Refused
 	if _, bad := authority.ParseNumber(act.Authority); bad != nil {
-		act.Authority = "" // the log holds nobody's words; the reason has them
+		act.Authority = "" // the log holds no text that a person typed; the reason includes it
 	}
 	_, failed := d.parts.Ledger.Append(ctx, act)
 	if damaged && errors.Is(failed, argus.ErrDamaged) {
-		return err // the ledger is what is damaged
+		return err // it is the ledger that is damaged
 	}
 	return errors.Join(err, failed)
 }
 
-// Still returns an error if the act would not be allowed now. A long reader calls it now
-// and then, and ends with its error.
+// Still returns an error if the act would no longer be allowed. A long-running reader
+// calls it now and then, and stops if it returns an error.
 func (p *Permit) Still(ctx context.Context) error {
 	if p.over.Load() {
 		return ErrOver
@@ -129,7 +132,8 @@ func (p *Permit) Still(ctx context.Context) error {
 	return err
 }
 
-// within reads while a permit is valid. It discards an answer that comes later.
+// within calls read while a permit is valid. It discards an answer that comes after the
+// permit has ended.
 func within[T any](p *Permit, read func() (T, error)) (got T, err error) {
 	var none T
 	if p.over.Load() {
@@ -144,7 +148,8 @@ func within[T any](p *Permit, read func() (T, error)) (got T, err error) {
 	return got, nil
 }
 
-// answer performs an act with one answer. With an error, the answer is empty.
+// answer performs an act that has one answer. If it returns an error, the answer is
+// empty.
 func answer[T any](ctx context.Context, d *Desk, who Who, act ledger.Act, read func(*Permit) (T, error)) (got T, err error) {
 	err = d.Act(ctx, who, act, func(p *Permit) error {
 		got, err = read(p)
@@ -157,27 +162,29 @@ func answer[T any](ctx context.Context, d *Desk, who Who, act ledger.Act, read f
 	return got, nil
 }
 
-// Standing is an act that continues without its asker, such as a watch. It reads in batches
-// and is decided anew before each of them.
+// Standing is an act that continues without its asker, such as a watch. It reads in
+// batches, and is decided anew before each batch.
 type Standing struct {
 	desk  *Desk
 	act   ledger.Act
-	since uint64 // its first entry
+	since uint64 // number of its first entry
 	over  atomic.Bool
 }
 
 // Found is a result of a standing act.
 type Found struct {
-	// Subject and Detail go into the ledger entry of the result.
+	// Subject and Detail go into the ledger entry for the result.
 	Subject string
 	Detail  map[string]string
-	// Leave hands the result out. It is called when the ledger has the result as an entry.
+	// Leave hands out the result. It is called once the ledger holds an entry for the
+	// result.
 	Leave func(Entry) error
 }
 
-// Stand begins a standing act, and ends it when work returns. The ledger has its beginning
-// before work is called, and its end when Stand returns. The entries have the detail
-// standing, which is begins, found or ends, and since, the number of the first entry.
+// Stand begins a standing act, and ends it when work returns. The ledger records the
+// beginning before work is called, and the end before Stand returns. The entries have two
+// details: standing, which is begins, found or ends, and since, which is the number of
+// the first entry.
 func (d *Desk) Stand(ctx context.Context, who Who, act ledger.Act, work func(*Standing) error) error {
 	s := &Standing{desk: d, act: who.does(act)}
 	if _, err := d.allow(ctx, &s.act); err != nil {
@@ -196,15 +203,15 @@ func (d *Desk) Stand(ctx context.Context, who Who, act ledger.Act, work func(*St
 	if err != nil {
 		end["reason"] = err.Error()
 	}
-	// The ledger has the end, whatever ended the act.
+	// The ledger records the end, whatever ended the act.
 	_, failed := s.record(context.WithoutCancel(ctx), "ends", s.act.Subject, end)
 	return errors.Join(err, failed)
 }
 
 // Batch decides anew, and calls read with a permit that is valid until read returns. Each
 // result is recorded before it leaves, and none leaves after the authority has ended. If
-// read returns an error, its results do not leave. A refusal ends the standing act: after
-// it, and after Stand has returned, Batch returns ErrOver.
+// read returns an error, its results do not leave. A refusal ends the standing act. After
+// a refusal, or once Stand has returned, Batch returns ErrOver.
 func (s *Standing) Batch(ctx context.Context, read func(*Permit) ([]Found, error)) error {
 	if s.over.Load() {
 		return ErrOver

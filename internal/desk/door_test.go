@@ -20,14 +20,15 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// way is a way out: a call of a method that reads.
+// way is a way out: a call to a method that reads.
 type way struct {
 	name, method string
 	action       string // as in the ledger
 	do           func(context.Context) (any, error)
 }
 
-// calls has each method of a Permit that reads, with its arguments after the context.
+// calls lists each method of a Permit that reads, with the arguments that follow the
+// context.
 var calls = []struct {
 	name, method, action string
 	args                 []any
@@ -77,8 +78,8 @@ func everything(o *office, who Who) (list []way) {
 	return list
 }
 
-// call calls a method. If its last parameter is a function, call passes one that collects
-// the hits, and returns them as the answer.
+// call calls a method. If the method's last parameter is a function, call passes one that
+// collects the hits, and returns them as the answer.
 func call(of any, method string, args []any) (any, error) {
 	m := reflect.ValueOf(of).MethodByName(method)
 	var in []reflect.Value
@@ -98,7 +99,7 @@ func call(of any, method string, args []any) (any, error) {
 		return out[0].Interface(), err
 	}
 	if n := out[0].Uint(); err == nil && n != uint64(len(hits)) {
-		err = fmt.Errorf("%d hits, and it says %d", len(hits), n)
+		err = fmt.Errorf("%d hits, but the method returned %d", len(hits), n)
 	}
 	if err != nil {
 		return nil, err
@@ -106,12 +107,12 @@ func call(of any, method string, args []any) (any, error) {
 	return hits, nil
 }
 
-// Every method of a desk, a permit or a standing act that lets data out is in calls, and so
-// in the tests of refusal, expiry, the ledger that comes first, and the data outside the
-// scope.
+// Every method of a desk, a permit or a standing act that lets data out is in calls. The
+// tests of refusals, of expiry, of entries before reads, and of data outside the scope
+// therefore cover it.
 func TestEveryWayOut(t *testing.T) {
-	// These read no data of the case: they act, ask again, or return authorities and query
-	// texts.
+	// These read none of the case's data: they act, ask again, or return authorities and
+	// query texts.
 	none := map[reflect.Type][]string{
 		reflect.TypeFor[*Desk]():     {"Act", "Authorities", "Change", "Stand"},
 		reflect.TypeFor[*Permit]():   {"Still"},
@@ -125,16 +126,17 @@ func TestEveryWayOut(t *testing.T) {
 		for m := range of.Methods() {
 			if of == reflect.TypeFor[*Standing]() || !called[m.Name] {
 				if !slices.Contains(not, m.Name) {
-					t.Errorf("%s.%s is tried by no test of ways out", of, m.Name)
+					t.Errorf("no test of the ways out tries %s.%s", of, m.Name)
 				}
 			}
 		}
 	}
-	// A desk and a permit have the same methods, but those of the desk take the asker.
+	// A desk and a permit have the same methods, except that those of the desk take the
+	// asker.
 	for method := range called {
 		at, by := methodType(t, reflect.TypeFor[*Desk](), method), methodType(t, reflect.TypeFor[*Permit](), method)
 		if len(at) < 2 || at[1] != "desk.Who" || !slices.Equal(slices.Delete(at, 1, 2), by) {
-			t.Errorf("%s: %q at the desk, %q by a permit", method, at, by)
+			t.Errorf("%s: %q on the desk, %q on a permit", method, at, by)
 		}
 	}
 	// An authority can name each act of the desk.
@@ -161,7 +163,7 @@ func methodType(t *testing.T, of reflect.Type, name string) (types []string) {
 	return types
 }
 
-// An authority for one act lets nothing else out.
+// An authority for one act does not allow any other act.
 func TestAuthorityForOneAct(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -219,7 +221,7 @@ func TestPermitAfterItsAct(t *testing.T) {
 			}
 		}
 		if err := p.Still(t.Context()); !errors.Is(err, ErrOver) {
-			t.Errorf("permit %d is still good: %v", i, err)
+			t.Errorf("permit %d is still valid: %v", i, err)
 		}
 	}
 	if err := standing.Batch(t.Context(), func(*Permit) ([]Found, error) { t.Error("a batch after the end"); return nil, nil }); !errors.Is(err, ErrOver) {
@@ -267,7 +269,8 @@ func TestActEndsWhileItIsUsed(t *testing.T) {
 	}
 }
 
-// Still returns an error when the authority has ended, and the ledger has the refusal.
+// Still returns an error once the authority has ended, and the ledger records the
+// refusal.
 func TestStill(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -284,7 +287,8 @@ func TestStill(t *testing.T) {
 	}
 }
 
-// watch finds the harbour in the given number of batches. It returns the results that left.
+// watch searches for harbour in the given number of batches. It returns the results that
+// left.
 func watch(ctx context.Context, o *office, who Who, batches int, between func(batch int)) (left []string, err error) {
 	err = o.Stand(ctx, who, ledger.Act{Action: "watch", Subject: "harbour", Detail: map[string]string{"zone": "UTC"}}, func(s *Standing) error {
 		for i := range batches {
@@ -308,7 +312,7 @@ func watch(ctx context.Context, o *office, who Who, batches int, between func(ba
 	return left, err
 }
 
-// The ledger has a standing act with its beginning, each of its results, and its end.
+// The ledger records a standing act's beginning, each of its results, and its end.
 func TestStanding(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
@@ -345,7 +349,7 @@ func lines(t *testing.T, o *office, behind int) (list []string) {
 }
 
 // Each batch is decided anew. When the authority ends, the standing act ends, and the
-// ledger has the reason.
+// ledger records the reason.
 func TestStandingEndsWithItsAuthority(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *office){
 		"its time": func(_ *testing.T, o *office) { o.now = start.Add(time.Hour) },
@@ -376,15 +380,15 @@ func TestStandingEndsWithItsAuthority(t *testing.T) {
 	}
 }
 
-// After an authority ends while a batch reads, or between two of its results, nothing more
-// leaves; the same holds for a ledger that cannot take a result. The standing act does not
-// continue when the refusal is ignored.
+// Once an authority ends, nothing more leaves, whether it ends while a batch reads or
+// between two results. The same is true if the ledger cannot record a result. The
+// standing act does not continue if the refusal is ignored.
 func TestStandingResultsStay(t *testing.T) {
 	o := newOffice(t)
 	first(t, o)
 	second(t, o)
 	end := start.Add(time.Hour)
-	for looks, want := range map[int]int{2: 0, 3: 0, 4: 1, 5: 2} { // looks at the authority in time
+	for looks, want := range map[int]int{2: 0, 3: 0, 4: 1, 5: 2} { // key: number of looks at the clock before the authority ends
 		who := o.grantAs(t, authority.Authority{Until: end})
 		asked := 0
 		o.parts.Ledger = clockedLedger{o.ledger, func() time.Time {
@@ -396,7 +400,7 @@ func TestStandingResultsStay(t *testing.T) {
 		left, err := watch(t.Context(), o, who, 1, func(int) {})
 		o.parts.Ledger = o.ledger
 		if len(left) != want || (err == nil) != (looks == 5) || err != nil && !errors.Is(err, argus.ErrRefused) {
-			t.Errorf("the authority ends behind look %d: %v, %v", looks, left, err)
+			t.Errorf("the authority ends after look %d: %v, %v", looks, left, err)
 		}
 	}
 	who := o.grant(t, "")
@@ -405,7 +409,7 @@ func TestStandingResultsStay(t *testing.T) {
 		left, err := watch(t.Context(), o, who, 1, func(int) {})
 		o.parts.Ledger = o.ledger
 		if len(left) != want || !errors.Is(err, errDisk) {
-			t.Errorf("a ledger that takes %d entries: %v, %v", after, left, err)
+			t.Errorf("a ledger with room for %d entries: %v, %v", after, left, err)
 		}
 	}
 	who = o.grantAs(t, authority.Authority{Until: end})
@@ -429,11 +433,11 @@ func TestStandingResultsStay(t *testing.T) {
 		t.Errorf("interrupted: %v", err)
 	}
 	if got := lines(t, o, before); len(got) != 2 || !strings.Contains(got[1], `"standing":"ends"`) {
-		t.Errorf("the end of one that was interrupted: %q", got)
+		t.Errorf("the end of an interrupted standing act: %q", got)
 	}
 }
 
-// fullLedger takes a limited number of entries.
+// fullLedger has room for a limited number of entries.
 type fullLedger struct {
 	recorder
 	left int

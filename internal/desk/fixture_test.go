@@ -23,8 +23,8 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// office is a desk with real evidence, authorities and ledger, an index that matches each
-// message in turn, and a count of everything that was read.
+// office is a desk with real evidence, authorities and a real ledger. Its index matches
+// each message in turn, and it counts everything that was read.
 type office struct {
 	*Desk
 	evidence *evidence.Store
@@ -83,7 +83,7 @@ func (o *office) grantAs(t testing.TB, a authority.Authority) Who {
 	return Who{"anna", added.Number.String(), "to see"}
 }
 
-// deliver takes in one file with a line for each record.
+// deliver ingests one file with a line for each record.
 func (o *office) deliver(t testing.TB, source string, records ...*argus.Record) argus.DeliveryNumber {
 	t.Helper()
 	n, err := o.evidence.Begin(t.Context(), argus.Opening{Source: source, Authority: "A-0001", Actor: "anna", Readers: []string{"lines/1", "other/2"}})
@@ -117,8 +117,8 @@ func (o *office) deliver(t testing.TB, source string, records ...*argus.Record) 
 	return n
 }
 
-// sent makes a record. Day counts from 2021-02-14. Id, if not empty, is the beginning of
-// the message's id, and also its ServiceID.
+// sent makes a record. Day counts from 2021-02-14. If id is not empty, it is the
+// beginning of the message's id, and also the message's ServiceID.
 func sent(id string, day int, from, in, text string) *argus.Record {
 	at := time.Date(2021, 2, 14+day, 9, 0, 0, 0, time.UTC)
 	m := &argus.Message{Service: "test", Conversation: in, Title: "about " + in, From: from, ServiceID: id, Text: text, Sent: argus.At(at, "", argus.ZoneStated, argus.Second)}
@@ -137,7 +137,7 @@ func quarantined(reason string) *argus.Record {
 	return &argus.Record{Kind: argus.KindQuarantined, Quarantine: &argus.Quarantine{Reason: reason, Raw: []byte("?")}}
 }
 
-// spyStore counts the reads from the evidence.
+// spyStore counts reads from the evidence.
 type spyStore struct {
 	*evidence.Store
 	reads *atomic.Int64
@@ -187,7 +187,7 @@ func (s *spyStore) OpenOriginal(of argus.Original) (*evidence.OriginalFile, erro
 
 // scanner is an index that matches every message with every request.
 type scanner struct {
-	index.Index // nil: scanner has the methods that the desk calls
+	index.Index // nil: scanner itself has the methods that the desk calls
 	store       *evidence.Store
 	reads       *atomic.Int64
 	// until, if not 0, is the last record that the index has seen.

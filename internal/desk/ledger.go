@@ -7,14 +7,14 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// Ledger returns up to limit entries (0: all) from a sequence number on, in order. If from
-// is 0, it returns the last entries, and this act is the last of them. Under an authority
-// with a scope, it returns only the entries of that authority.
+// Ledger returns up to limit entries (0 for all) from a sequence number on, in order. If
+// from is 0, it returns the most recent entries, which end with this act. Under an
+// authority with a scope, it returns only the entries of that authority.
 func (d *Desk) Ledger(ctx context.Context, who Who, from uint64, limit int) ([]ledger.Entry, error) {
 	return answer(ctx, d, who, ledger.Act{Action: ledger.ReadLedger}, func(p *Permit) ([]ledger.Entry, error) { return p.Ledger(ctx, from, limit) })
 }
 
-// Ledger returns entries, as [Desk.Ledger] does.
+// Ledger does the same as [Desk.Ledger].
 func (p *Permit) Ledger(ctx context.Context, from uint64, limit int) ([]ledger.Entry, error) {
 	return within(p, func() (entries []ledger.Entry, err error) {
 		last := from == 0 && limit > 0
@@ -39,8 +39,8 @@ func (p *Permit) Ledger(ctx context.Context, from uint64, limit int) ([]ledger.E
 	})
 }
 
-// Authorities lists the authorities that name an actor, including those that have ended. It
-// reads no data of the investigation and is not an act.
+// Authorities lists the authorities that name an actor, including those that have ended.
+// It reads no data from the investigation, and is not an act.
 func (d *Desk) Authorities(ctx context.Context, actor string) ([]authority.Authority, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

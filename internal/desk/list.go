@@ -10,11 +10,12 @@ import (
 )
 
 // List returns the version of a list with the given hash, or the last version if hash is
-// empty. A list may reveal as much as messages do, such as whose lawyers are whose. Lists
-// are outside all scopes: an asker who may see one may see them all.
+// empty. A list may reveal as much as messages do, such as who is whose lawyer. Lists are
+// not part of any scope: an asker who may see one list may see them all.
 func (d *Desk) List(ctx context.Context, who Who, name, hash string) (*query.WordList, error) {
 	act := ledger.Act{Action: ledger.ShowList, Subject: subject(name), Detail: map[string]string{}}
-	// The asker knows which version it will be; its entries leave later.
+	// Only the hash leaves here, which tells the asker which version it will be; the
+	// entries leave later.
 	if list, err := d.list(name, hash); err == nil {
 		hash = list.Hash
 		act.Detail["sha256"] = hash
@@ -24,7 +25,7 @@ func (d *Desk) List(ctx context.Context, who Who, name, hash string) (*query.Wor
 	return answer(ctx, d, who, act, func(p *Permit) (*query.WordList, error) { return p.List(ctx, name, hash) })
 }
 
-// List returns a list, as [Desk.List] does.
+// List does the same as [Desk.List].
 func (p *Permit) List(ctx context.Context, name, hash string) (*query.WordList, error) {
 	return within(p, func() (*query.WordList, error) {
 		if err := ctx.Err(); err != nil {

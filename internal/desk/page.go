@@ -14,7 +14,7 @@ import (
 
 const defaultSide = 20
 
-// MostSide is the most messages that Page returns on each side.
+// MostSide is the maximum number of messages that Page returns on each side.
 const MostSide = 500
 
 // Page returns a piece of a conversation, oldest first. It returns argus.ErrNotFound if no
@@ -30,7 +30,7 @@ func (d *Desk) Page(ctx context.Context, who Who, req PageRequest) (*Page, error
 	return answer(ctx, d, who, act, func(p *Permit) (*Page, error) { return p.page(ctx, req) })
 }
 
-// Page returns a piece of a conversation, as [Desk.Page] does.
+// Page does the same as [Desk.Page].
 func (p *Permit) Page(ctx context.Context, req PageRequest) (*Page, error) {
 	return within(p, func() (*Page, error) {
 		if err := req.valid(); err != nil {
@@ -48,8 +48,8 @@ func (r PageRequest) valid() error {
 	return nil
 }
 
-// pageOf returns the page that is asked for. If the message in its middle begins a
-// conversation in which there are others, it is of that one.
+// pageOf returns the page that was asked for. If the message in the middle begins a
+// conversation that contains other messages, the page is from that conversation.
 func (p *Permit) pageOf(ctx context.Context, ask *index.PageRequest, begun string) (*index.Page, error) {
 	if begun != "" {
 		other := *ask
@@ -94,7 +94,7 @@ func (p *Permit) page(ctx context.Context, req PageRequest) (*Page, error) {
 			return nil, fmt.Errorf("conversation: %w", argus.ErrNotFound)
 		}
 	}
-	position := p.desk.parts.Index.Position() // the page is as of this moment or later
+	position := p.desk.parts.Index.Position() // the page shows the evidence as it is now or later
 	found, err := p.pageOf(ctx, &ask, begun)
 	if err != nil {
 		return nil, err

@@ -9,25 +9,25 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// Piece is a piece that a reader could not understand: its place, its beginning as Raw, and
-// the reason.
+// Piece is a piece of a file that a reader could not understand. It has a place, a
+// reason, and its beginning as Raw.
 type Piece struct {
 	Sighting
 	Reason string `json:"reason"`
 }
 
-// MostPieces is the most pieces that Quarantine returns at once.
+// MostPieces is the maximum number of pieces that Quarantine returns at once.
 const MostPieces = 1000
 
-// Quarantine returns the quarantined pieces of a delivery after the record numbered after,
-// in order, at most limit (default 50) of them. A piece is not a message and is in no
-// scope: an asker who may not see the whole delivery sees none of them. For a delivery that
-// was read again, the pieces are those of the newest reading.
+// Quarantine returns quarantined pieces of a delivery in order, beginning after the
+// record numbered after. It returns at most limit of them (default 50). A piece is not a
+// message and is in no scope: an asker who may not see the whole delivery sees none of
+// them. For a delivery that was read again, the pieces are those of the newest reading.
 func (d *Desk) Quarantine(ctx context.Context, who Who, n argus.DeliveryNumber, after uint64, limit int) ([]Piece, error) {
 	return answer(ctx, d, who, ledger.Act{Action: ledger.Quarantined, Subject: n.String()}, func(p *Permit) ([]Piece, error) { return p.Quarantine(ctx, n, after, limit) })
 }
 
-// Quarantine returns the quarantined pieces of a delivery, as [Desk.Quarantine] does.
+// Quarantine does the same as [Desk.Quarantine].
 func (p *Permit) Quarantine(ctx context.Context, n argus.DeliveryNumber, after uint64, limit int) ([]Piece, error) {
 	return within(p, func() ([]Piece, error) { return p.quarantine(ctx, n, after, count(limit, 50, MostPieces)) })
 }

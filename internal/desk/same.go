@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/same"
 )
 
-// distinctFacets are the fields that an answer with each content once can count by: messages
-// with the same content have the same value in them.
+// distinctFacets are the fields that an answer can count by if it has each content once.
+// Messages with the same content have the same values in these fields.
 var distinctFacets = []query.FieldName{query.From, query.Service}
 
 // validDistinct returns an error if the request counts by something that messages with the
@@ -23,17 +23,17 @@ func (r SearchRequest) validDistinct() error {
 	}
 	for _, field := range r.Facets {
 		if !slices.Contains(distinctFacets, field) {
-			return fmt.Errorf("%w: messages with the same content may differ in %q; with distinct there are the facets %q", ErrRequest, field, distinctFacets)
+			return fmt.Errorf("%w: messages with the same content may differ in %q; with distinct, the only facets are %q", ErrRequest, field, distinctFacets)
 		}
 	}
 	if r.Pairs != 0 {
-		return fmt.Errorf("%w: messages with the same content may have other receivers, so distinct counts no pairs", ErrRequest)
+		return fmt.Errorf("%w: messages with the same content may have different receivers, so distinct counts no pairs", ErrRequest)
 	}
 	return nil
 }
 
-// sames returns a query in which contents take the place of the messages that it names. Only
-// messages in the scope can be named.
+// sames returns a query in which each message that the query names is replaced by its
+// content. Only messages in the scope can be named.
 func (p *Permit) sames(ctx context.Context, asked query.Node) (query.Node, error) {
 	var failed error
 	named := query.Map(asked, func(n query.Node) query.Node {
@@ -50,7 +50,7 @@ func (p *Permit) sames(ctx context.Context, asked query.Node) (query.Node, error
 	return named, nil
 }
 
-// contentOf returns the content of the message that a reference names.
+// contentOf returns the content key of the message that a reference names.
 func (p *Permit) contentOf(ctx context.Context, ref string) (string, error) {
 	s, err := p.resolve(ctx, ref)
 	if err != nil {
@@ -63,7 +63,7 @@ func (p *Permit) contentOf(ctx context.Context, ref string) (string, error) {
 	return key.String(), nil
 }
 
-// countSame counts, for each hit, the messages in the scope that have its content.
+// countSame counts, for each hit, the messages in the scope that have the same content.
 func (p *Permit) countSame(ctx context.Context, hits []Hit, keys []same.Key) error {
 	var wanted []query.Node
 	seen := map[same.Key]bool{{}: true}
@@ -92,10 +92,12 @@ func (p *Permit) countSame(ctx context.Context, hits []Hit, keys []same.Key) err
 	return nil
 }
 
-// mostSame is the most other messages with the same content that are named.
+// mostSame is the maximum number of other messages with the same content that an answer
+// names.
 const mostSame = 20
 
-// showSame counts and names the messages in the scope that have the content of a message.
+// showSame counts and names the messages in the scope that have the same content as a
+// message.
 func (p *Permit) showSame(ctx context.Context, s *seen, shown *Shown) error {
 	key := s.SameKey()
 	if key == (same.Key{}) {

@@ -38,7 +38,7 @@ func TestSameContent(t *testing.T) {
 	for _, h := range r.Hits {
 		got = append(got, fmt.Sprintf("%s %d", h.Ref.String()[:8], h.SameContent))
 	}
-	// Of the two texts of aaaaaa01, the one with the lower key counts.
+	// The message aaaaaa01 has two texts; the one with the lower key counts.
 	with, want := 2, []string{"aaaaaa03 2", "aaaaaa02 2"}
 	if lower(t, "the schedule", "the schedule, edited") {
 		with, want = 3, []string{"aaaaaa03 3", "aaaaaa02 3", "aaaaaa01 3"}
@@ -55,7 +55,7 @@ func TestSameContent(t *testing.T) {
 		t.Errorf("shown: %+v, %v", shown, err)
 	}
 	if shown, err = o.Show(t.Context(), who, "cccccc01", false); err != nil || shown.SameContent != 0 || shown.Same != nil {
-		t.Errorf("a content that no other has: %+v, %v", shown, err)
+		t.Errorf("a content that no other message has: %+v, %v", shown, err)
 	}
 
 	all, err := o.Search(t.Context(), who, SearchRequest{Query: "schedule"})
@@ -89,14 +89,14 @@ func TestSameContent(t *testing.T) {
 	}
 }
 
-// lower reports whether a text of alice has the lower key.
+// lower reports whether a text sent by alice has a lower key than another.
 func lower(t *testing.T, a, b string) bool {
 	t.Helper()
 	return query.One(sent("aaaaaa01", 0, "alice", "c1", a).Message).SameKey().String() < query.One(sent("aaaaaa01", 0, "alice", "c1", b).Message).SameKey().String()
 }
 
-// P5: what has the same content outside the scope is neither counted nor found, and shows in
-// nothing.
+// P5: messages outside the scope with the same content are neither counted nor found, and
+// do not affect any answer.
 func TestSameContentOutside(t *testing.T) {
 	for _, scope := range []string{"delivery:D-0001", "delivery:D-0001 from:alice", "delivery:D-0001 OR (delivery:D-0002 nowhere)"} {
 		var answers [2]map[string]string

@@ -14,7 +14,8 @@ import (
 
 // message is a message in the evidence, with all its copies.
 type message struct {
-	// records are the records of the copies, in order; sightings are their sightings.
+	// records are the records of the copies, in order, and sightings are the
+	// corresponding sightings.
 	records   []*argus.Record
 	sightings []query.Sighting
 }
@@ -28,7 +29,7 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 	m := new(message)
 	for _, entry := range entries {
 		if entry.Met {
-			continue // of another message
+			continue // a copy of another message
 		}
 		r, err := d.get(ctx, entry.Seq)
 		if err != nil {
@@ -38,7 +39,7 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 			continue // a newer reading has replaced it
 		}
 		if r.MessageID() != id || r.Message == nil {
-			return nil, fmt.Errorf("record %d is not of message %s: %w", r.Seq, id, argus.ErrDamaged)
+			return nil, fmt.Errorf("record %d does not belong to message %s: %w", r.Seq, id, argus.ErrDamaged)
 		}
 		says, err := d.parts.Evidence.Whole(ctx, r.Seq)
 		if err != nil {
@@ -50,14 +51,14 @@ func (d *Desk) message(ctx context.Context, id argus.ID) (*message, error) {
 	return m, nil
 }
 
-// first returns the message as it was with its first n copies.
+// first returns the message as it was when it had only its first n copies.
 func (m *message) first(n int) *message { return &message{m.records[:n], m.sightings[:n]} }
 
-// seen is a message as an asker sees it: the copies that the scope selects. A nil *seen is
-// a message without one.
+// seen is a message as an asker sees it: the copies that the scope selects. A nil *seen
+// is a message that has no such copy.
 type seen struct {
 	query.Doc
-	records []*argus.Record // of the sightings, in order
+	records []*argus.Record // the records of the sightings, in order
 }
 
 func (p *Permit) sees(m *message) *seen {
@@ -84,8 +85,8 @@ func (p *Permit) sees(m *message) *seen {
 	return s
 }
 
-// nameVersions gives each version the lowest name that its copies have under their own ids.
-// Copies that were matched by their clocks have, in their records, the version under the id
+// nameVersions gives each version the lowest name that its copies have under their own
+// ids. The record of a copy that was matched by its clock names the version under the id
 // of the copy that came first, which may be outside the scope.
 func (s *seen) nameVersions() {
 	if !slices.ContainsFunc(s.records, func(r *argus.Record) bool { return r.Met != argus.ID{} }) {
@@ -96,7 +97,7 @@ func (s *seen) nameVersions() {
 	var hasher argus.Hasher
 	for i, r := range s.records {
 		id, own := hasher.Identity(s.Sightings[i].Message)
-		if id != r.ID { // parts of it are lost
+		if id != r.ID { // parts of the record are lost
 			own = r.Version
 		}
 		if name, known := names[r.Version]; !known || bytes.Compare(own[:], name[:]) < 0 {
@@ -108,7 +109,7 @@ func (s *seen) nameVersions() {
 	}
 }
 
-// get reads a record that must exist: its absence is damage.
+// get reads a record that must exist; if it is absent, the evidence is damaged.
 func (d *Desk) get(ctx context.Context, seq uint64) (*argus.Record, error) {
 	r, err := d.parts.Evidence.Get(ctx, seq)
 	if errors.Is(err, argus.ErrNotFound) {
@@ -120,8 +121,9 @@ func (d *Desk) get(ctx context.Context, seq uint64) (*argus.Record, error) {
 // whole reports whether the scope covers everything in a delivery.
 func (p *Permit) whole(n argus.DeliveryNumber) bool { return query.IsAll(query.For(p.scope, n)) }
 
-// resolve returns the one message in the scope that a reference names. Messages and copies
-// outside the scope do not count: they neither make it ambiguous nor change the error.
+// resolve returns the one message in the scope that a reference names. Messages and
+// copies outside the scope do not count: they neither make a reference ambiguous nor
+// change the error.
 func (p *Permit) resolve(ctx context.Context, ref string) (*seen, error) {
 	digits := strings.ToLower(ref)
 	if len(digits) < shortestRef || len(digits) > 2*len(argus.ID{}) || strings.Trim(digits, "0123456789abcdef") != "" {
@@ -169,8 +171,8 @@ func (p *Permit) resolve(ctx context.Context, ref string) (*seen, error) {
 	return found, nil
 }
 
-// messagesOf returns the messages that have a copy with an id. Usually it is one, which has
-// the id itself.
+// messagesOf returns the messages that have a copy with the given id. Usually there is
+// one, whose own id it is.
 func (d *Desk) messagesOf(ctx context.Context, id argus.ID) (of []argus.ID, err error) {
 	entries, err := d.parts.Evidence.Find(id)
 	if err != nil {

@@ -30,7 +30,7 @@ const (
 	mostSeconds    = 3600
 )
 
-// MostHits is the most hits that Search returns at once.
+// MostHits is the maximum number of hits that Search returns at once.
 const MostHits = 1000
 
 // FacetFields are the fields that an answer can count by.
@@ -38,8 +38,8 @@ var FacetFields = []query.FieldName{query.From, query.To, query.In, query.Servic
 
 var intervals = []index.Interval{"", index.ByHour, index.ByDay, index.ByMonth, index.ByYear, index.ByWeekHour}
 
-// Search finds messages, newest first. For a query that does not parse, it returns a
-// *query.SyntaxError; that is not an act, and the ledger has no entry of it.
+// Search finds messages, newest first. If the query does not parse, it returns a
+// *query.SyntaxError; that is not an act, so the ledger has no entry for it.
 func (d *Desk) Search(ctx context.Context, who Who, req SearchRequest) (*SearchResult, error) {
 	asked, err := d.parseSearch(req)
 	if err != nil {
@@ -48,7 +48,7 @@ func (d *Desk) Search(ctx context.Context, who Who, req SearchRequest) (*SearchR
 	return answer(ctx, d, who, searchAct(req, asked.Query), func(p *Permit) (*SearchResult, error) { return p.search(ctx, asked) })
 }
 
-// Search finds messages, as [Desk.Search] does.
+// Search does the same as [Desk.Search].
 func (p *Permit) Search(ctx context.Context, req SearchRequest) (*SearchResult, error) {
 	return within(p, func() (*SearchResult, error) {
 		asked, err := p.desk.parseSearch(req)
@@ -70,9 +70,9 @@ func searchAct(req SearchRequest, asked query.Node) ledger.Act {
 }
 
 // SearchAll calls found with each message that the request's query finds, oldest first,
-// without a limit. It uses only Query and Zone of the request. It asks the authority again
-// on the way, so that the answer is cut off when the authority ends. It returns the number
-// of messages.
+// without a limit. It uses only the request's Query and Zone. It checks the authority
+// repeatedly, so that the answer is cut off when the authority ends. It returns the
+// number of messages.
 func (d *Desk) SearchAll(ctx context.Context, who Who, req SearchRequest, found func(Hit) error) (n uint64, err error) {
 	asked, err := d.parseSearch(SearchRequest{Query: req.Query, Zone: req.Zone})
 	if err != nil {
@@ -87,7 +87,7 @@ func (d *Desk) SearchAll(ctx context.Context, who Who, req SearchRequest, found 
 	return n, err
 }
 
-// SearchAll calls found with each message, as [Desk.SearchAll] does.
+// SearchAll does the same as [Desk.SearchAll].
 func (p *Permit) SearchAll(ctx context.Context, req SearchRequest, found func(Hit) error) (n uint64, err error) {
 	if p.over.Load() {
 		return 0, ErrOver
@@ -100,7 +100,7 @@ func (p *Permit) SearchAll(ctx context.Context, req SearchRequest, found func(Hi
 }
 
 func (p *Permit) searchAll(ctx context.Context, asked query.Node, found func(Hit) error) (n uint64, err error) {
-	position := p.desk.parts.Index.Position() // the stream is as of this moment or later
+	position := p.desk.parts.Index.Position() // the stream shows the evidence as it is now or later
 	if err := p.desk.parts.Evidence.Refresh(); err != nil {
 		return 0, err
 	}
@@ -145,10 +145,10 @@ func (p *Permit) searchAll(ctx context.Context, asked query.Node, found func(Hit
 	return n, leave(batch)
 }
 
-// decideEvery is the number of messages that leave between two looks at the authority.
+// decideEvery is the number of messages that leave between two checks of the authority.
 const decideEvery = 100
 
-// lists names the lists of a query with their hashes, each once.
+// lists names the lists in a query along with their hashes, each once.
 func lists(n query.Node) string {
 	var names []string
 	for one := range query.Each(n) {
@@ -161,7 +161,7 @@ func lists(n query.Node) string {
 	return strings.Join(slices.Compact(names), " ")
 }
 
-// parseSearch returns the request for the index, without the scope.
+// parseSearch returns the request for the index, but without the scope.
 func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 	ask := index.Request{Limit: count(req.Limit, defaultHits, MostHits), Histogram: req.Histogram}
 	o, err := d.reading(req.Zone)
@@ -192,12 +192,12 @@ func (d *Desk) parseSearch(req SearchRequest) (index.Request, error) {
 	ask.Distinct = req.Distinct
 	for _, field := range req.Facets {
 		if !slices.Contains(FacetFields, field) {
-			return ask, fmt.Errorf("%w: no facet %q; there are %q", ErrRequest, field, FacetFields)
+			return ask, fmt.Errorf("%w: there is no facet %q; the facets are %q", ErrRequest, field, FacetFields)
 		}
 	}
 	ask.Facets, ask.FacetSize, ask.Pairs = req.Facets, allOf(req.FacetSize), allOf(req.Pairs)
 	if !slices.Contains(intervals, req.Histogram) {
-		return ask, fmt.Errorf("%w: no histogram by %q; there are %q", ErrRequest, req.Histogram, intervals[1:])
+		return ask, fmt.Errorf("%w: there is no histogram by %q; the intervals are %q", ErrRequest, req.Histogram, intervals[1:])
 	}
 	return ask, nil
 }
@@ -228,7 +228,7 @@ func (d *Desk) Change(req ChangeRequest) (*Changed, error) {
 	return &Changed{text, query.NarrowedTo(n), explain.Query(n)}, nil
 }
 
-// allOf returns the requested number of values; below 0 means all.
+// allOf returns the requested number of values; a negative number means all.
 func allOf(asked int) int {
 	if asked < 0 {
 		return math.MaxInt
@@ -293,8 +293,8 @@ func next(c index.Cursor) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(data), err
 }
 
-// matching returns a function that reports whether a message, as its asker sees it, matches
-// a query, as far as one message without those before it can tell.
+// matching returns a function that reports whether a message, as its asker sees it,
+// matches a query, as far as that can be told without the messages before it.
 func matching(asked query.Node) func(*query.Doc) bool {
 	m := query.Compile(query.Alone(asked))
 	return func(d *query.Doc) bool {
@@ -304,9 +304,9 @@ func matching(asked query.Node) func(*query.Doc) bool {
 	}
 }
 
-// hits reads the hits of the index, as of a position in the evidence, and checks again that
-// each is in the scope and matches the query. Hits are scattered over the evidence, so all
-// cores read.
+// hits reads the messages that the index found, as of a position in the evidence, and
+// checks again that each is in the scope and matches the query. Hits are scattered across
+// the evidence, so all cores read.
 func (p *Permit) hits(ctx context.Context, found []index.Hit, position uint64, asked func(*query.Doc) bool) ([]Hit, error) {
 	hits, keys, err := p.readHits(ctx, found, position, asked)
 	if err != nil {
@@ -315,8 +315,8 @@ func (p *Permit) hits(ctx context.Context, found []index.Hit, position uint64, a
 	return hits, p.countSame(ctx, hits, keys)
 }
 
-// readHits is hits without the numbers of messages with the same content. It returns the keys
-// of the contents.
+// readHits does the work of hits, but does not count messages with the same content. It
+// returns the keys of the contents.
 func (p *Permit) readHits(ctx context.Context, found []index.Hit, position uint64, asked func(*query.Doc) bool) ([]Hit, []same.Key, error) {
 	hits, contents := make([]*Hit, len(found)), make([]same.Key, len(found))
 	work, ctx := errgroup.WithContext(ctx)
@@ -341,10 +341,10 @@ func (p *Permit) readHits(ctx context.Context, found []index.Hit, position uint6
 	return in, keys, nil
 }
 
-// hit reads one message that the index found, with the key of its content. It returns nil if
-// the message is not in the scope any more. It is an error if the scope did not have the
-// message, matching and in this place, at any moment since that of the index: the index is
-// not of this evidence.
+// hit reads one message that the index found, with the key of its content. It returns nil
+// if the message is no longer in the scope. It returns an error if at no moment since the
+// index saw it was the message in the scope and a match in this place: then the index
+// belongs to other evidence.
 func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, asked func(*query.Doc) bool) (_ *Hit, key same.Key, err error) {
 	r, err := p.desk.get(ctx, found.Seq)
 	if err != nil {
@@ -363,7 +363,7 @@ func (p *Permit) hit(ctx context.Context, found index.Hit, position uint64, aske
 		s := now
 		if n < len(m.records) {
 			if m.records[n].Seq <= position {
-				break // before the moment of the index
+				break // before the index saw the message
 			}
 			s = p.sees(m.first(n))
 		}
@@ -416,7 +416,7 @@ func (s *seen) hit() Hit {
 	}
 }
 
-// countIn counts the messages with a sighting in a delivery that the scope selects.
+// countIn counts the messages that have a sighting, within the scope, in a delivery.
 func (p *Permit) countIn(ctx context.Context, in argus.DeliveryNumber) (uint64, error) {
 	if query.IsNothing(query.For(p.scope, in)) {
 		return 0, nil

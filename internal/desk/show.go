@@ -17,14 +17,15 @@ import (
 // shortestRef is the shortest beginning of a message's id that is looked up.
 const shortestRef = 6
 
-// mostCandidates limits the messages in the whole evidence that a short reference may fit.
-// With more, it is ambiguous without a look at them.
+// mostCandidates is the maximum number of messages in the whole evidence that a short
+// reference may match. If there are more, the reference counts as ambiguous and they are
+// not read.
 const mostCandidates = 1000
 
 // Show returns a message with all its copies in the scope and where each was found. A
-// reference is the id of one of the copies, or at least its first six digits; the error is
-// argus.ErrAmbiguous if several messages in the scope begin so. With raw, Show also returns
-// the records as they are in the originals.
+// reference is the id of one of the copies, or at least its first six digits; the error
+// is argus.ErrAmbiguous if it fits several messages in the scope. With raw, Show also
+// returns the records as they are in the originals.
 func (d *Desk) Show(ctx context.Context, who Who, ref string, raw bool) (*Shown, error) {
 	act := ledger.Act{Action: ledger.Show, Subject: subject(ref)}
 	if raw {
@@ -33,7 +34,7 @@ func (d *Desk) Show(ctx context.Context, who Who, ref string, raw bool) (*Shown,
 	return answer(ctx, d, who, act, func(p *Permit) (*Shown, error) { return p.Show(ctx, ref, raw) })
 }
 
-// Show returns a message, as [Desk.Show] does.
+// Show does the same as [Desk.Show].
 func (p *Permit) Show(ctx context.Context, ref string, raw bool) (*Shown, error) {
 	return within(p, func() (*Shown, error) {
 		s, err := p.resolve(ctx, ref)
@@ -94,7 +95,7 @@ func (p *Permit) holdsOthers(ctx context.Context, r *argus.Record, may readable)
 	if p.all || r.Where.Length == 0 {
 		return false, nil
 	}
-	// Readers go through a file about in its order: a piece inside a record is near the
+	// Readers go through a file roughly in order, so a piece inside a record is near that
 	// record in the evidence, before or after it.
 	for _, step := range [...]int64{-1, 1} {
 		beyond := 0
@@ -133,7 +134,7 @@ func (p *Permit) holdsOthers(ctx context.Context, r *argus.Record, may readable)
 	return false, nil
 }
 
-// lookBeyond is the number of records that are looked at on either side of a place.
+// lookBeyond is the number of records that are examined on either side of a place.
 const lookBeyond = 1000
 
 // relation is the position of a place relative to a record that is shown raw.
@@ -141,7 +142,7 @@ type relation uint8
 
 const (
 	elsewhere relation = iota // in another file
-	nowhere                   // without a place, or around the record
+	nowhere                   // has no place, or surrounds the record
 	before
 	behind // after the part that is shown
 	inside
@@ -162,8 +163,8 @@ func relate(at, r argus.Where) relation {
 	return inside
 }
 
-// readable has, by message, the copies that the asker may read. It is filled as they are
-// looked up, once for each message.
+// readable holds the copies that the asker may read, keyed by message. It is filled as
+// messages are looked up, once for each.
 type readable map[argus.ID]map[uint64]bool
 
 // covers reports whether the asker may read a record.
@@ -206,7 +207,7 @@ func (d *Desk) sighting(ctx context.Context, r *argus.Record) (Sighting, error) 
 	return Sighting{Seq: r.Seq, Delivery: r.Delivery, Unsealed: !sealed, ReadIn: r.ReadIn, Reader: reader, Original: *original.Original, Where: r.Where}, nil
 }
 
-// reader names the reader that produced a record; empty if there is none.
+// reader names the reader that produced a record. It returns "" if there is none.
 func (d *Desk) reader(ctx context.Context, r *argus.Record) (string, error) {
 	if r.Where.Reader == 0 {
 		return "", nil
@@ -243,7 +244,7 @@ func (d *Desk) opening(ctx context.Context, n argus.DeliveryNumber) (argus.Openi
 	return opening, nil
 }
 
-// mostRaw is the most bytes of a record that are shown raw.
+// mostRaw is the maximum number of bytes of a record that are shown raw.
 const mostRaw = 64 << 10
 
 // raw reads a record from its original.

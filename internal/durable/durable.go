@@ -33,7 +33,7 @@ type Disk interface {
 	// SyncDir makes the names in a directory durable.
 	SyncDir(name string) error
 	// Lock locks an existing file against other processes, shared or exclusive, until
-	// unlock. held is false if another process holds it.
+	// unlock is called. held is false if another process holds the lock.
 	Lock(name string, exclusive bool) (unlock func() error, held bool, err error)
 }
 

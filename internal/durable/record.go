@@ -16,9 +16,9 @@ const Prepared = ".new-"
 // Record makes a new file in three steps, so that its record and the file both exist in
 // the end, or neither: the file is made ready under another name; record notes elsewhere
 // that the file will exist; then it gets its name. The error is fs.ErrExist if the name
-// is taken. No other process may do this in the folder meanwhile. [SettleRecords]
-// finishes after a crash, and also settles a file whose record fails, since the record
-// may have been written nevertheless.
+// is taken. No other process may call Record in the folder at the same time.
+// [SettleRecords] finishes after a crash, and also settles a file whose record fails,
+// since the record may have been written nevertheless.
 func Record(d Disk, name string, data []byte, record func() error) error {
 	entries, err := d.ReadDir(filepath.Dir(name))
 	if err != nil {
@@ -83,8 +83,8 @@ func filesReady(d Disk, dir string) (names []string, err error) {
 const maxRecord = 1 << 30
 
 // SettleRecords finishes interrupted calls of Record: it puts the files in place for
-// which recorded returns true, and removes the others. No other process may make files
-// in the folder meanwhile.
+// which recorded returns true, and removes the others. No other process may make files in
+// the folder at the same time.
 func SettleRecords(d Disk, dir string, recorded func(name string, data []byte) bool) error {
 	names, err := filesReady(d, dir)
 	if err != nil {

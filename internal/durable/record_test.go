@@ -21,13 +21,13 @@ func TestRecord(t *testing.T) {
 	}{
 		{"done", nil, true, nil, true},
 		{"before its record", stop, false, nil, false},
-		{"behind its record", stop, true, nil, true},
-		{"before the other name went", nil, true, func(t *testing.T, name string) {
+		{"after its record", stop, true, nil, true},
+		{"before the other name was removed", nil, true, func(t *testing.T, name string) {
 			if err := os.Link(name, readyName(name)); err != nil {
 				t.Fatal(err)
 			}
 		}, true},
-		{"cut while it was made", stop, false, func(t *testing.T, name string) {
+		{"cut off while it was written", stop, false, func(t *testing.T, name string) {
 			if err := errors.Join(os.Chmod(readyName(name), 0o600), os.Truncate(readyName(name), 1)); err != nil {
 				t.Fatal(err)
 			}

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// inner returns the nodes directly in a node, and a function that builds such a node from
-// others; both are nil if there are none. A list is one node: its entries do not count.
+// inner returns the nodes directly inside a node, and a function that builds a node of
+// the same kind from other nodes. Both are nil if there are no nodes inside. A list is
+// one node: its entries do not count.
 func inner(n Node) ([]Node, func([]Node) Node) {
 	switch n := n.(type) {
 	case And:
@@ -23,14 +24,14 @@ func inner(n Node) ([]Node, func([]Node) Node) {
 	return nil, nil
 }
 
-// Children returns the nodes directly in a node, in order. A list has none.
+// Children returns the nodes directly inside a node, in order. A list has none.
 func Children(n Node) []Node {
 	nodes, _ := inner(n)
 	return nodes
 }
 
-// Each yields a query and all nodes in it, outer ones first. It yields a list, but not its
-// entries.
+// Each yields a query and all nodes in it, outer nodes first. It yields a list, but not
+// its entries.
 func Each(n Node) iter.Seq[Node] {
 	return func(yield func(Node) bool) { each(n, yield) }
 }
@@ -47,7 +48,7 @@ func each(n Node, yield func(Node) bool) bool {
 	return true
 }
 
-// Any reports whether sort is true for a query or for a node in it.
+// Any reports whether sort returns true for a query or for any node inside it.
 func Any(n Node, sort func(Node) bool) bool {
 	for one := range Each(n) {
 		if sort(one) {
@@ -62,14 +63,14 @@ func HasThen(n Node) bool {
 	return Any(n, func(n Node) bool { _, then := n.(Then); return then })
 }
 
-// Map returns a query in which change has replaced each node. It changes inner nodes first
-// and calls change for a node that already has its changed inner nodes. The query itself is
-// not changed.
+// Map returns a copy of a query in which each node is replaced by the result of change.
+// It replaces inner nodes first, so change receives a node whose inner nodes are already
+// replaced. The query itself is not changed.
 func Map(n Node, change func(Node) Node) Node {
 	return change(mapInner(n, func(n Node) Node { return Map(n, change) }))
 }
 
-// mapInner returns a node in which change has replaced the nodes directly in it.
+// mapInner returns a copy of a node in which change has replaced each node directly inside.
 func mapInner(n Node, change func(Node) Node) Node {
 	nodes, of := inner(n)
 	if len(nodes) == 0 {
@@ -82,19 +83,19 @@ func mapInner(n Node, change func(Node) Node) Node {
 	return of(changed)
 }
 
-// Simplify returns a shorter query that means the same, also as a scope: All and Nothing
-// are inside no other node, an And is not directly inside an And, an Or not inside an Or,
-// and a Not not inside a Not. Nil becomes All.
+// Simplify returns a shorter query with the same meaning, even when it is used as a
+// scope. In the result, no other node contains All or Nothing, and no And, Or or Not is
+// directly inside another node of its kind. Nil becomes All.
 func Simplify(n Node) Node {
 	simple := simplify(n, func(n Node) Node { return n })
-	// Each Then in a query counts the types that the query names among its turns.
+	// Messages of the types that a query names count as turns for every Then in the query.
 	if HasThen(simple) && Turns(simple) != Turns(n) {
 		return n
 	}
 	return simple
 }
 
-// simplify simplifies a query, and replaces each leaf in it with the result of change.
+// simplify simplifies a query and replaces each leaf with the result of change.
 func simplify(n Node, change func(Node) Node) Node {
 	return Map(n, func(n Node) Node {
 		switch n := n.(type) {
@@ -132,8 +133,8 @@ func IsNothing(n Node) bool {
 	return ok && IsAll(not.Node)
 }
 
-// AndOf matches the messages that all of the nodes match. It is All without nodes, Nothing
-// if one of them is Nothing, and has no And directly inside an And.
+// AndOf returns a node that matches what all of the nodes match. It is All if there are
+// no nodes, is Nothing if one of them is Nothing, and has no And directly inside an And.
 func AndOf(nodes ...Node) Node {
 	var rest []Node
 	for _, n := range nodes {
@@ -155,8 +156,8 @@ func AndOf(nodes ...Node) Node {
 	return And{rest}
 }
 
-// OrOf matches the messages that one of the nodes matches. It is Nothing without nodes, All
-// if one of them is All, and has no Or directly inside an Or.
+// OrOf returns a node that matches what at least one of the nodes matches. It is Nothing if
+// there are no nodes, is All if one of them is All, and has no Or directly inside an Or.
 func OrOf(nodes ...Node) Node {
 	var rest []Node
 	for _, n := range nodes {
@@ -178,7 +179,7 @@ func OrOf(nodes ...Node) Node {
 	return Or{rest}
 }
 
-// NotOf matches the messages that a node does not match.
+// NotOf returns a node that matches the messages that n does not match.
 func NotOf(n Node) Node {
 	if not, ok := n.(Not); ok {
 		return not.Node
@@ -186,8 +187,8 @@ func NotOf(n Node) Node {
 	return Not{n}
 }
 
-// Stated returns a query that asks for a language only where the source states it: a scope
-// may not grow by a guess. A query for found languages is an error.
+// Stated returns a query that asks only for languages that the source states, because a
+// guess must not widen a scope. It returns an error if the query asks for a found language.
 func Stated(n Node) (Node, error) {
 	var err error
 	n = Map(n, func(n Node) Node {
@@ -196,7 +197,7 @@ func Stated(n Node) (Node, error) {
 			return n
 		}
 		if tag, found := strings.CutSuffix(f.Value, Found); found {
-			err = fmt.Errorf("it asks for the found language %q, and a found language is a guess; name a stated one, %s:=…", tag, Lang)
+			err = fmt.Errorf("it asks for the found language %q, but a found language is a guess; ask for the stated language with %s:=…", tag, Lang)
 		}
 		f.Value = Exact + f.Value
 		return f

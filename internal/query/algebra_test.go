@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// anyTree also has constants, nodes of one kind inside each other, nil, types of messages
-// and, if then is set, Then nodes.
+// anyTree also yields constants, nested nodes of the same kind, nil, message types and,
+// if then is set, Then nodes.
 func anyTree(depth int, then bool) *rapid.Generator[Node] {
 	leaves := rapid.OneOf(anyNode(0), rapid.SampledFrom([]Node{nil, All{}, Nothing, Not{nil}, And{}, Or{}, Field{Name: Is, Value: "reaction"}, Field{Name: Delivery, Value: "D-0001"}}))
 	if depth == 0 {
@@ -32,7 +32,7 @@ func anyTree(depth int, then bool) *rapid.Generator[Node] {
 	return rapid.OneOf(kinds...)
 }
 
-// anyConversation has messages and reactions to them.
+// anyConversation yields messages and reactions to them.
 func anyConversation() *rapid.Generator[[]*Doc] {
 	return rapid.Custom(func(t *rapid.T) []*Doc {
 		docs := rapid.SliceOfN(anyDoc(), 1, 4).Draw(t, "docs")
@@ -144,7 +144,8 @@ func TestMap(t *testing.T) {
 	}
 }
 
-// A type that a query names is a turn, and a shorter query must keep it so.
+// Messages of a type that a query names are turns, and must still be turns once the query
+// is simplified.
 func TestSimplifyKeepsTurns(t *testing.T) {
 	n := And{[]Node{Or{[]Node{All{}, Field{Name: Is, Value: "reaction"}}}, Then{Word{"a"}, Word{"b"}, 1, false}}}
 	if got := Simplify(n); Turns(got) != Turns(n) {

@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus/internal/same"
 )
 
-// MaxTerm is the most bytes of a term. A longer one is cut there, between two characters,
-// in texts and in queries alike.
+// MaxTerm is the maximum size of a term in bytes. A longer term is cut to this size,
+// between two characters, in texts and queries alike.
 const MaxTerm = 256
 
 // An Analyzer turns text into terms, the same for texts and for queries. It reuses its
@@ -23,25 +23,25 @@ const MaxTerm = 256
 //	}
 //
 // The terms are the words of Unicode UAX 29 with these differences: all punctuation, also
-// between letters or digits, and the underscore separate words (but not the quotes inside a
-// Hebrew acronym); and Han, kana, the scripts of South-East Asia that are written without
-// spaces, and emoji give a term for each character. Characters are compatibility-decomposed
-// (NFKD, Hangul composed), without case and diacritics, and a word of Latin and Cyrillic
-// look-alikes is in one script; docs/query.md lists them. Analysing a term gives that term.
+// between letters or digits, and the underscore separate words (but not the quotes inside
+// a Hebrew acronym); and Han, kana, the scripts of South-East Asia that are written
+// without spaces, and emoji yield one term for each character. Characters are
+// compatibility-decomposed (NFKD, with Hangul composed) and lose their case and
+// diacritics. A word that mixes Latin and Cyrillic look-alikes is converted to one
+// script; docs/query.md lists them. Analysing a term yields the same term.
 type Analyzer struct {
 	text string
 	pos  int // position of the next character
 
-	// rest has the remaining parts of the character [restStart, restEnd), which folds to
-	// several.
+	// rest holds the remaining parts of the character at [restStart, restEnd).
 	rest               []folded
 	restStart, restEnd int
 
 	start, end int
 	n          int  // length of the term in buf
-	single     bool // the term takes marks only
-	cyrillic   bool // the term has a Cyrillic letter
-	other      bool // the term has another character
+	single     bool // only marks can be added to the term
+	cyrillic   bool // the term contains a Cyrillic letter
+	other      bool // the term contains a character that is not Cyrillic
 	full       bool // the term was cut
 	buf        [MaxTerm + utf8.UTFMax]byte
 
@@ -64,8 +64,8 @@ func (a *Analyzer) Term() []byte { return a.buf[:a.n] }
 // Start returns the byte offset in the text at which the current term begins.
 func (a *Analyzer) Start() int { return a.start }
 
-// End returns the byte offset after the current term, even of a term that was cut. Terms
-// may share a character (½ is 1 and 2); starts and ends never decrease.
+// End returns the byte offset after the current term, even if the term was cut. Terms may
+// share a character (½ yields 1 and 2); starts and ends never decrease.
 func (a *Analyzer) End() int { return a.end }
 
 // Next advances to the next term and reports whether there is one.
@@ -97,7 +97,7 @@ func (a *Analyzer) Next() bool {
 	return n > 0
 }
 
-// next is Next for any character, starting at i with n bytes of a term read.
+// next is Next for all characters. It starts at i, after n bytes of a term were read.
 func (a *Analyzer) next(i, n int) bool {
 	a.cyrillic, a.other = false, n > 0
 	found := a.read(i, n)
@@ -160,7 +160,7 @@ func (a *Analyzer) read(i, n int) bool {
 	}
 }
 
-// peek returns the folded character at i with its place; to is 0 at the end.
+// peek returns the folded character at i and its place; to is 0 at the end of the text.
 func (a *Analyzer) peek(i int) (f folded, from, to int) {
 	if len(a.rest) > 0 {
 		return a.rest[0], a.restStart, a.restEnd
@@ -194,7 +194,7 @@ func (a *Analyzer) letter(r rune) {
 	a.other = a.other || !isCyrillic(r)
 }
 
-// accent changes the last letter into another, or drops the accent.
+// accent combines an accent with the last letter into another letter, or drops the accent.
 func (a *Analyzer) accent(r rune) {
 	last, size := utf8.DecodeLastRune(a.buf[:a.n])
 	at := a.n - size
@@ -258,7 +258,7 @@ const (
 	asciiBeyond    = 1 // the first byte of a longer character
 )
 
-// ascii has the folding of letters and digits.
+// ascii maps letters and digits to their folded forms.
 var ascii = func() (table [256]byte) {
 	for c := range table {
 		switch {

@@ -40,7 +40,7 @@ func TestAnalyze(t *testing.T) {
 		{`שָׁלוֹם צה"ל צה״ל צהל ג'ורג' "שלום"`, "שלום צהל צהל צהל גורג שלום"},
 		// Indic: vowel signs stay, the nukta goes.
 		{"हिन्दी हनदी ज़मीन जमीन বাংলা தமிழ்", "हिन्दी हनदी जमीन जमीन বাংলা தமிழ்"},
-		// By characters.
+		// One term per character.
 		{"東京タワー", "東 京 タ ワ ー"},
 		{"がか\u3099か ｶﾞ ガ", "か\u3099 か\u3099 か カ\u3099 カ\u3099"},
 		{"iPhone手机2", "iphone 手 机 2"},
@@ -79,7 +79,7 @@ func TestAnalyzeOffsets(t *testing.T) {
 	}
 }
 
-// Each term, analysed, is itself, so a printed query keeps its meaning.
+// Analysing a term yields the same term, so a printed query keeps its meaning.
 func TestAnalyzeIdempotentForAllCharacters(t *testing.T) {
 	var a Analyzer
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -175,7 +175,7 @@ func TestTermsKeepToUAX29(t *testing.T) {
 			for i := a.Start() + 1; i < a.End(); i++ {
 				r, _ := utf8.DecodeRuneInString(text[i:])
 				if boundaries[i] && pageOf(r).chars[r&0xFF].kind() != kindNothing {
-					t.Fatalf("term %q of %+q reaches over the boundary before %+q", a.Term(), text[a.Start():a.End()], text[i:])
+					t.Fatalf("term %q of %+q crosses the boundary before %+q", a.Term(), text[a.Start():a.End()], text[i:])
 				}
 			}
 		}

@@ -8,20 +8,20 @@ import (
 )
 
 // ErrChange means that a value or a date of a [Change] is invalid.
-var ErrChange = errors.New("the query cannot be changed so")
+var ErrChange = errors.New("the query cannot be changed in this way")
 
-// MaxChange is the most values of a [Change].
+// MaxChange is the maximum number of values in a [Change].
 const MaxChange = 100
 
-// A Value is a value that a facet counts. For From, To, With and In it is an account or a
-// conversation, letter for letter; for Lang a language that the source states, or one that
-// was found, with Found after it.
+// A Value is a value that a facet counts. For From, To, With and In, it is an account or
+// a conversation, letter for letter. For Lang, it is a stated language, or a found
+// language followed by [Found].
 type Value struct {
 	Field FieldName `json:"field"`
 	Value string    `json:"value"`
 }
 
-// node returns a node that finds the messages that the facet counted under the value.
+// node returns a node that finds the messages that the facet counts under the value.
 func (v Value) node() (Node, error) {
 	f := Field{v.Field, v.Value, false}
 	if isNamed(v.Field) || v.Field == Lang && !strings.HasSuffix(v.Value, Found) {
@@ -34,11 +34,10 @@ func (v Value) node() (Node, error) {
 	return n, nil
 }
 
-// isNamed reports whether the values of a field are names that can be given letter for
-// letter.
+// isNamed reports whether a field's values can be given letter for letter.
 func isNamed(name FieldName) bool { return slices.Contains([]FieldName{From, To, With, In}, name) }
 
-// valueOf returns the value of a facet that a node finds, if it finds one.
+// valueOf returns the facet value that a node finds, if there is one.
 func valueOf(n Node) (Value, bool) {
 	f, ok := n.(Field)
 	if !ok || f.Prefix {
@@ -54,8 +53,8 @@ func valueOf(n Node) (Value, bool) {
 	return Value{f.Name, f.Value}, true
 }
 
-// Narrowed has the values that every message of a query has, and those that none has, as
-// far as the query itself shows them.
+// Narrowed holds the values that a query demands of every message and those that it
+// allows in none, as far as the query itself shows them.
 type Narrowed struct {
 	And []Value `json:"and,omitempty"`
 	Not []Value `json:"not,omitempty"`
@@ -75,7 +74,7 @@ func NarrowedTo(n Node) (to Narrowed) {
 	return to
 }
 
-// demands returns the nodes that all have to match for a query to match.
+// demands returns the nodes that must all match for a query to match.
 func demands(n Node) []Node {
 	if and, ok := n.(And); ok {
 		return and.Nodes
@@ -83,8 +82,8 @@ func demands(n Node) []Node {
 	return []Node{n}
 }
 
-// A Period is a time between two dates, as the language writes them; it includes the whole
-// second date. Either may be empty.
+// A Period is the time between two dates, which are written as in a query. It includes
+// all of the second date. Either date may be empty.
 type Period struct {
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
@@ -99,20 +98,21 @@ func (p Period) String() string {
 
 // A Change narrows a query or widens it again.
 type Change struct {
-	// And has values that every message must have, Not has values that none may have. They
-	// replace earlier demands for the same values.
+	// And lists values that every message must have, and Not lists values that no message
+	// may have. They replace earlier demands for the same values.
 	And []Value `json:"and,omitempty"`
 	Not []Value `json:"not,omitempty"`
-	// Drop has values whose demands are removed.
+	// Drop lists values that the query no longer demands or excludes.
 	Drop []Value `json:"drop,omitempty"`
 	// Sent replaces the dates that the query demands of all messages; a period without
 	// dates removes them. Nil leaves them.
 	Sent *Period `json:"sent,omitempty"`
 }
 
-// Apply changes the text of a query, and returns the new text with its parsed node.
-// Unchanged parts stay as they were written. The error is [ErrChange], or an error of
-// [Parse]: the text is not a query, or the new one would be too long or too deep.
+// Apply changes the text of a query, and returns the new text and its parsed node.
+// Unchanged parts stay as they were written. It returns [ErrChange] if the change is
+// invalid, or an error from [Parse] if the text is not a query, or if the new query would
+// be too long or too deeply nested.
 func (c Change) Apply(text string, o Options) (string, Node, error) {
 	e, err := c.read(o)
 	if err != nil {
@@ -132,7 +132,7 @@ func (c Change) Apply(text string, o Options) (string, Node, error) {
 			kept = append(kept, d)
 			continue
 		}
-		for _, n := range nodes { // parts in parentheses one by one
+		for _, n := range nodes { // the parts of a group in parentheses, one by one
 			if !e.takesOut(n) {
 				kept = append(kept, demand{node: n, text: inside(n, true)})
 			}
@@ -194,10 +194,10 @@ func (c Change) read(o Options) (e edit, err error) {
 	return e, nil
 }
 
-// takesOut reports whether a demand is removed, or added anew.
+// takesOut reports whether the edit removes a demand, or replaces it.
 func (e edit) takesOut(n Node) bool { return slices.Contains(e.out, n) || e.times && isTime(n) }
 
-// isTime reports whether a node asks for one time or several, and for nothing else.
+// isTime reports whether a node asks for one or more times and for nothing else.
 func isTime(n Node) bool {
 	if or, ok := n.(Or); ok {
 		return !slices.ContainsFunc(or.Nodes, func(n Node) bool { return !isTime(n) })
@@ -206,11 +206,10 @@ func isTime(n Node) bool {
 	return sent
 }
 
-// A demand is a part of a query, as it is written, that has to match for the query to
-// match.
+// A demand is a part of a query's text that must match for the query to match.
 type demand struct {
 	node Node
 	text string
-	// loose is set if it needs parentheses next to others.
+	// loose is set if the part needs parentheses next to other parts.
 	loose bool
 }

@@ -89,8 +89,8 @@ func TestChangeRefuses(t *testing.T) {
 	}
 }
 
-// The new text means the same as the old one, with the added values and without the removed
-// ones; the same change again changes nothing.
+// The new text means the same as the old one, with the added values and without the
+// removed ones; repeating the same change has no effect.
 func TestChangeProperties(t *testing.T) {
 	value := rapid.Custom(func(t *rapid.T) Value {
 		v := Value{rapid.SampledFrom([]FieldName{From, To, With, In, Service, Is, Delivery}).Draw(t, "field"), rapid.OneOf(rapid.StringOfN(rapid.SampledFrom(interesting), 0, 4, -1), rapid.String()).Draw(t, "value")}

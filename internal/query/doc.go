@@ -13,12 +13,11 @@ import (
 
 // A Sighting is one copy of a message in one place.
 type Sighting struct {
-	// ID is the id of this copy, which differs from that of other copies if clocks are
-	// apart.
+	// ID is the id of this copy. Copies have different ids if their clocks disagree.
 	ID       argus.ID
 	Version  argus.Version
 	Delivery argus.DeliveryNumber
-	// Message has everything that this copy states, including the content.
+	// Message holds everything that this copy states, including the content.
 	Message *argus.Message
 }
 
@@ -28,7 +27,7 @@ type Doc struct {
 	Sightings []Sighting
 }
 
-// One returns a message with one known copy, seen in the deliveries.
+// One returns a message with one known copy, which was seen in the given deliveries.
 func One(m *argus.Message, in ...argus.DeliveryNumber) *Doc {
 	d := &Doc{Sightings: make([]Sighting, max(1, len(in)))}
 	for i := range d.Sightings {
@@ -51,8 +50,8 @@ func (d *Doc) ID() argus.ID {
 	return least
 }
 
-// Lead returns the sighting with the sent time of the message: the most precise one, then
-// one with a stated zone, then one of the service's clock, then the earliest.
+// Lead returns the sighting whose sent time is the message's: the most precise time, then
+// one with a stated zone, then one from the service's clock, then the earliest.
 func (d *Doc) Lead() *Sighting {
 	lead := &d.Sightings[0]
 	for i := range d.Sightings[1:] {
@@ -63,7 +62,7 @@ func (d *Doc) Lead() *Sighting {
 	return lead
 }
 
-// Sent returns the one sent time of the message.
+// Sent returns the message's sent time, which is that of [Doc.Lead].
 func (d *Doc) Sent() argus.Time { return d.Lead().Message.Sent }
 
 func compareLeads(a, b *Sighting) int {
@@ -78,8 +77,9 @@ func compareSources(x, y *argus.Time) int {
 	return cmp.Or(cmp.Compare(x.Zone, y.Zone), cmp.Compare(x.Clock, y.Clock), strings.Compare(x.Raw, y.Raw))
 }
 
-// Quality ranks sent times of copies of one message, the best lowest: by precision, whether
-// the value states its zone, and whether the clock is the service's. It is less than 128.
+// Quality ranks the sent times of copies of one message: by precision, by whether the
+// time states its zone, and by whether the clock is the service's. The best time has the
+// lowest rank. Ranks are less than 128.
 func Quality(t *argus.Time) uint8 {
 	quality := uint8(argus.Micro-min(t.Precision, argus.Micro)) << 2
 	if t.Zone != argus.ZoneStated {
@@ -124,7 +124,7 @@ func (d *Doc) Differs() bool {
 	return slices.ContainsFunc(d.Sightings[1:], func(s Sighting) bool { return s.Version != d.Sightings[0].Version })
 }
 
-// Deliveries returns the deliveries of the sightings, in the order of their numbers.
+// Deliveries returns the deliveries of the sightings, in numerical order.
 func (d *Doc) Deliveries() []argus.DeliveryNumber {
 	var list []argus.DeliveryNumber
 	for i := range d.Sightings {
@@ -134,13 +134,13 @@ func (d *Doc) Deliveries() []argus.DeliveryNumber {
 	return slices.Compact(list)
 }
 
-// Versions returns a sighting of each version, the one shown first in front.
+// Versions returns one sighting of each version, beginning with the version shown first.
 func (d *Doc) Versions() []*Sighting {
 	list := make([]*Sighting, 0, len(d.Sightings))
 	for i := range d.Sightings {
 		list = append(list, &d.Sightings[i])
 	}
-	// A version takes the place of the copy that puts it first.
+	// The rank of a version is that of its highest-ranking copy.
 	slices.SortStableFunc(list, compareVersions)
 	seen := map[argus.Version]bool{}
 	return slices.DeleteFunc(list, func(s *Sighting) bool {
@@ -150,7 +150,7 @@ func (d *Doc) Versions() []*Sighting {
 	})
 }
 
-// texts yields the different texts.
+// texts yields each distinct text once.
 func (d *Doc) texts(yield func(string) bool) {
 	seen := func(int) bool { return false }
 	if len(d.Sightings) > 1 {
@@ -169,9 +169,9 @@ func (d *Doc) texts(yield func(string) bool) {
 	}
 }
 
-// Union returns the message that is shown: the content of the first version, the sent time
-// of the lead, all receivers, and for every other fact the value that most sightings state.
-// The order of the sightings does not matter.
+// Union returns the message that is shown: the content of the first version, the sent
+// time of the lead, all receivers and, for every other fact, the value that most
+// sightings state. The order of the sightings does not matter.
 func (d *Doc) Union() *argus.Message {
 	if len(d.Sightings) == 1 {
 		return d.Sightings[0].Message
@@ -200,8 +200,8 @@ func (d *Doc) Union() *argus.Message {
 	return &m
 }
 
-// content gives a message the content of the copies of a version. They are equal in the
-// parts that prove the version; the other parts are from all of them.
+// content fills in m's content from the copies of a version. The copies are equal in the
+// parts that define the version; the other parts are combined from all copies.
 func (d *Doc) content(m *argus.Message, version argus.Version) {
 	of := Doc{slices.DeleteFunc(slices.Clone(d.Sightings), func(s Sighting) bool { return s.Version != version })}
 	m.Text = of.most(func(m *argus.Message) string { return m.Text })
@@ -241,7 +241,7 @@ func (d *Doc) content(m *argus.Message, version argus.Version) {
 	}
 	m.Facts = cmp.Or(of.facts(), m.Facts)
 	for i := range of.Sightings {
-		m.Facts = cmp.Or(m.Facts, of.Sightings[i].Message.Facts) // which only count the answers
+		m.Facts = cmp.Or(m.Facts, of.Sightings[i].Message.Facts) // facts that only count replies
 	}
 	if m.Facts != nil {
 		facts := *m.Facts
@@ -259,8 +259,8 @@ func (d *Doc) content(m *argus.Message, version argus.Version) {
 	}
 }
 
-// facts returns the facts that most copies state: a card or a place that was sent with
-// words is not in each copy of them, and two sources may list people in different orders.
+// facts returns the facts that most copies state. Copies may differ: some lack a card or a
+// place that was sent with the text, and two sources may list people in different orders.
 func (d *Doc) facts() *argus.Facts {
 	stated := map[string]*argus.Facts{}
 	most := d.most(func(m *argus.Message) string {
@@ -286,8 +286,8 @@ func (d *Doc) facts() *argus.Facts {
 	return stated[most]
 }
 
-// direction returns the direction of a call if all copies that state one agree: the two
-// sides of a call see it from two sides.
+// direction returns the direction of a call if all copies that state one agree. They may
+// not, because the two parties to a call see opposite directions.
 func (d *Doc) direction() (direction string) {
 	for i := range d.Sightings {
 		f := d.Sightings[i].Message.Facts
@@ -302,7 +302,7 @@ func (d *Doc) direction() (direction string) {
 	return direction
 }
 
-// union returns the strings that the copies have, each once, in order.
+// union returns the strings that the copies have, each once, sorted.
 func (d *Doc) union(of func(*argus.Message) []string) (all []string) {
 	for i := range d.Sightings {
 		all = append(all, of(d.Sightings[i].Message)...)
@@ -311,7 +311,7 @@ func (d *Doc) union(of func(*argus.Message) []string) (all []string) {
 	return slices.Compact(all)
 }
 
-// most returns the string that most copies state; if there are several, the least of them.
+// most returns the string that most copies state: if several are tied, the first of them.
 func (d *Doc) most(of func(*argus.Message) string) (value string) {
 	counts := map[string]int{}
 	for i := range d.Sightings {
@@ -338,7 +338,7 @@ func (d *Doc) best(of func(*argus.Message) argus.Time) (best argus.Time) {
 	return best
 }
 
-// extra returns the further facts of all copies, each once, by name.
+// extra returns the extra fields of all copies, each once, sorted by name.
 func (d *Doc) extra() (all []argus.Field) {
 	for i := range d.Sightings {
 		all = append(all, d.Sightings[i].Message.Extra...)
@@ -349,8 +349,9 @@ func (d *Doc) extra() (all []argus.Field) {
 	return slices.Compact(all)
 }
 
-// Compare orders messages like hits, oldest first: by sent time, unknown times first, then
-// by the service's sequence, then by the id of the copy that has the time.
+// Compare orders messages as hits are ordered, oldest first: by sent time, with unknown
+// times first, then by the service's sequence number, then by the id of the copy that has
+// the time.
 func Compare(a, b *Doc) int {
 	x, y := a.Lead(), b.Lead()
 	s, t := &x.Message.Sent, &y.Message.Sent

@@ -12,15 +12,15 @@ import (
 	"github.com/argus-evidence/argus/internal/language"
 )
 
-// AnalysisVersion names the rules that turn text into terms, with the Unicode version of
-// their tables and the version of the rules for identifiers. An index that was built under
-// another one has other terms and is rebuilt.
+// AnalysisVersion identifies the rules that turn text into terms, the Unicode version of
+// their tables, and the version of the rules for identifiers. An index that was built
+// with another version has different terms and is rebuilt.
 //
 // 1: the first. 2: look-alikes of Latin and Cyrillic in one word. 3: identifiers.
 const AnalysisVersion = "7 unicode " + unicode.Version + " normalization " + norm.Version + " entity " + entity.Version + " language " + language.Version
 
 // A folded character is the result of folding one character of a text: a kind in the high
-// byte, and a character, or for kindSeveral a place in its page's list.
+// byte, and in the rest a character or, for kindSeveral, an index into its page's list.
 type folded uint32
 
 type kind uint8
@@ -34,11 +34,11 @@ const (
 	kindNothing
 	// kindLetter is part of a word: a letter or a digit.
 	kindLetter
-	// kindSingle is a term of its own: Han, kana, Thai, emoji.
+	// kindSingle is a term by itself: Han, kana, Thai, emoji.
 	kindSingle
 	// kindMark belongs to the letter before it and carries meaning.
 	kindMark
-	// kindAccent is dropped, unless it makes another Cyrillic letter.
+	// kindAccent is dropped, unless it turns a Cyrillic letter into another one.
 	kindAccent
 	// kindFlag is half of a flag.
 	kindFlag
@@ -51,8 +51,8 @@ func fold(k kind, r rune) folded { return folded(k)<<24 | folded(r) }
 func (f folded) kind() kind { return kind(f >> 24) }
 func (f folded) char() rune { return rune(f & 0xFFFFFF) }
 
-// A page holds the folding of 256 characters. Pages are a pure function of the
-// Unicode tables, computed when first needed, at most 5 MB for all of Unicode.
+// A page holds the folded forms of 256 characters. Pages depend only on the Unicode tables,
+// are computed when they are first needed, and take at most 5 MB for all of Unicode.
 type page struct {
 	chars   [256]folded
 	several [][]folded
@@ -82,8 +82,8 @@ func pageOf(r rune) *page {
 	return p
 }
 
-// foldChar folds one character: compatibility decomposition, case, then the diacritics and
-// letter variants that people leave out.
+// foldChar folds one character: it applies compatibility decomposition, folds case, and
+// then folds diacritics and letter variants that people often leave out.
 func foldChar(r rune) []folded {
 	if lower := lowerCase(r); strings.ContainsRune(cyrillicKept, lower) {
 		return []folded{fold(kindLetter, lower)}
@@ -104,8 +104,8 @@ func foldChar(r rune) []folded {
 	return composeHangul(out)
 }
 
-// lowerCase is simple case folding. The additions of full folding (ß) are in letterVariants
-// or follow from the decomposition.
+// lowerCase applies simple case folding. The additions of full case folding (such as ß)
+// are in letterVariants or follow from the decomposition.
 func lowerCase(r rune) rune {
 	if !unicode.IsLetter(r) {
 		return r // mainly U+0345, which would become an iota
@@ -113,17 +113,17 @@ func lowerCase(r rune) rune {
 	return unicode.ToLower(unicode.ToUpper(r))
 }
 
-// cyrillicKept are the letters that decompose and are still letters of their own: nobody
-// who writes Russian leaves the breve of й out. ё, which everybody writes as е, is folded.
+// cyrillicKept lists letters that decompose but are letters in their own right: nobody who
+// writes Russian leaves out the breve of й. But ё, which most people write as е, is folded.
 const cyrillicKept = "йўїѓќ"
 
-// cyrillicAccents maps letter and accent written apart to the letters of cyrillicKept.
+// cyrillicAccents maps letters with a separate accent to those in cyrillicKept.
 var cyrillicAccents = map[[2]rune]rune{
 	{'и', 0x306}: 'й', {'у', 0x306}: 'ў', {'і', 0x308}: 'ї', {'г', 0x301}: 'ѓ', {'к', 0x301}: 'ќ',
 }
 
-// letterVariants are letters that do not decompose and that people replace if their
-// keyboard lacks them.
+// letterVariants maps letters that do not decompose to the letters that people type
+// instead if their keyboard lacks them.
 var letterVariants = map[rune]string{
 	'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'ł': "l", 'đ': "d", 'ð': "d", 'þ': "th",
 	'ħ': "h", 'ŧ': "t", 'ŋ': "n", 'ı': "i", 'ȷ': "j", 'ĸ': "k", 'ə': "e", 'ǝ': "e",
@@ -171,8 +171,8 @@ func classify(r rune) folded {
 	case unicode.IsPunct(r), unicode.In(r, unicode.Sc, unicode.Sm, unicode.Sk, unicode.Z):
 		return fold(kindSeparator, r)
 	}
-	// Emoji and other symbols, numbers that are not decimal, private use, and characters
-	// that these tables do not know yet can be found one by one.
+	// Emoji and other symbols, non-decimal numbers, private-use characters, and
+	// characters that these tables do not know yet can each be found individually.
 	return fold(kindSingle, r)
 }
 

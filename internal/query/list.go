@@ -16,28 +16,27 @@ import (
 
 // These are the limits of lists.
 const (
-	MaxList      = 10_000  // entries of a list
-	MaxListBytes = 4 << 20 // bytes of its file
-	MaxListName  = 64      // bytes of its name
+	MaxList      = 10_000  // entries in a list
+	MaxListBytes = 4 << 20 // bytes in its file
+	MaxListName  = 64      // bytes in its name
 	MaxLists     = 20      // lists in a query
 )
 
-// A WordList is a list of entries that queries name: list:NAME. An entry is read like a
-// quoted text, and with a field like a quoted value; an [Exact] before it makes it letter
-// for letter.
+// A WordList is a list of entries that queries refer to as list:NAME. An entry is read
+// like quoted text or, with a field, like a quoted value; after an [Exact] it is matched
+// letter for letter.
 type WordList struct {
 	Name string
-	// Hash is the SHA-256 of the file, in hexadecimal digits. It names the version, whose
-	// meaning can never change.
+	// Hash is the SHA-256 of the file, in hexadecimal. It identifies the version.
 	Hash    string
 	Entries []string
 }
 
-// ParseList reads the file of a list: one entry a line, in UTF-8. It ignores white space
-// around entries, and empty lines.
+// ParseList reads a list from the content of its file: UTF-8 text with one entry per
+// line. It ignores empty lines and white space around entries.
 func ParseList(name string, data []byte) (*WordList, error) {
 	if !isListName(name) {
-		return nil, fmt.Errorf("read list: %q is not a name for a list: want a to z, digits, - and _, at most %d of them", oneLine(cut(name, 2*MaxListName)), MaxListName)
+		return nil, fmt.Errorf("read list: %q is not a valid list name: want a to z, digits, - and _, at most %d of them", oneLine(cut(name, 2*MaxListName)), MaxListName)
 	}
 	if len(data) > MaxListBytes {
 		return nil, fmt.Errorf("read list %s: it is longer than %d bytes", name, MaxListBytes)
@@ -121,7 +120,7 @@ func (p *parser) listNode(l *WordList) List {
 		}
 		n.Nodes = append(n.Nodes, Field{p.field, value, false})
 	}
-	// The order of their terms lets an index look them up in one sweep.
+	// Sorted entries let an index look up their terms in one sweep.
 	slices.SortFunc(n.Nodes, func(a, b Node) int { return cmp.Compare(a.String(), b.String()) })
 	n.Nodes = slices.CompactFunc(n.Nodes, func(a, b Node) bool { return a.String() == b.String() })
 	return n
@@ -145,7 +144,7 @@ func (n List) String() string {
 
 // A listSet is a list prepared for matching.
 type listSet struct {
-	values  map[string]bool     // words, or values of the field
+	values  map[string]bool     // words, or values in the field
 	phrases map[string][]Phrase // by their first term
 }
 
@@ -165,7 +164,7 @@ func newListSet(n List) *listSet {
 	return s
 }
 
-// find yields each place of each entry in a text.
+// find yields each place in a text where an entry is found.
 func (s *listSet) find(l *termList, yield func(first, last int) bool) {
 	more := true
 	l.findTerms(func(term []byte) bool {

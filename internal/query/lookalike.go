@@ -6,8 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Cyrillic letters, without case, that look like Latin ones in capitals or
-// small letters.
+// Cyrillic letters, in folded case, whose capital or small form looks Latin.
 const (
 	lookalikeCyrillic = "авекмнорстухіјѕ"
 	lookalikeLatin    = "abekmhopctyxijs"
@@ -24,14 +23,15 @@ var toLatin, toCyrillic = func() (latin, cyrillic map[rune]rune) {
 
 func isCyrillic(r rune) bool { return r >= 0x400 && r <= 0x52F }
 
-// oneScript appends a folded word. The word gets one script if it mixes Latin and Cyrillic,
-// or has a letter after a digit as number plates have: Latin if all its Cyrillic letters
-// have a look-alike there, otherwise Cyrillic if all its Latin ones have. A word of only
-// Cyrillic letters stays, whatever it looks like, and so does one that may have been cut.
+// oneScript appends a folded word to dst. It converts the word to one script if the word
+// mixes Latin and Cyrillic, or has a letter after a digit, as number plates do: to Latin
+// if all its Cyrillic letters have Latin look-alikes, otherwise to Cyrillic if all its
+// Latin letters have Cyrillic look-alikes. A word of only Cyrillic letters stays
+// unchanged, whatever it looks like, and so does a word that may have been cut.
 func oneScript(dst, word []byte) []byte {
 	latin, cyrillic, behindDigit, digit := false, false, false, false
 	latinLooks, cyrillicLooks := true, true
-	size := 0 // if each letter with a look-alike took two bytes, as in Cyrillic
+	size := 0 // the word's size if each letter with a look-alike took two bytes, as in Cyrillic
 	for rest := word; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
 		rest = rest[n:]
@@ -73,8 +73,8 @@ func oneScript(dst, word []byte) []byte {
 
 // oneScripts applies oneScript to each word of a name.
 func oneScripts(dst, name []byte) []byte {
-	// A letter with a look-alike counts two bytes in any script, so that a name fits after
-	// the change exactly if it fits before.
+	// A letter with a look-alike counts as two bytes in either script, so that a name
+	// fits after the conversion if and only if it fits before.
 	size := 0
 	for _, r := range string(name) {
 		size += max(utf8.RuneLen(r), 1)

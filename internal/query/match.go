@@ -12,17 +12,18 @@ import (
 )
 
 // Match reports whether a message, as its asker sees it, matches a query. It defines the
-// meaning of queries. A condition holds if one of the sightings meets it:
+// meaning of queries. A condition holds if at least one of the sightings meets it:
 //
 //   - Word, Phrase, Number, Prefix, Part, Fuzzy and Stem look at the terms of the
-//     text ([Analyzer]), Written at the text at the places of its terms, Regexp at
-//     the text itself; each inside one version.
+//     text ([Analyzer]), Written looks at the text where its terms are found, and
+//     Regexp looks at the text itself. Each looks at one version at a time.
 //   - List matches if one of its nodes matches.
 //   - Field looks at the terms of the field ([Terms]).
-//   - Sent looks at the one sent time ([Doc.Sent]), and never matches an unknown one.
-//   - Not matches exactly if its node does not: -sent:2020 matches messages
-//     without a time, and a query of negations matches all other messages.
-//   - Then needs the messages before it: [MatchAll].
+//   - Sent looks at the message's sent time ([Doc.Sent]), and never matches an unknown time.
+//   - Not matches if and only if its node does not: -sent:2020 also matches messages
+//     without a time, and a query of nothing but negations matches every message
+//     that it does not exclude.
+//   - Then needs the messages before this one; see [MatchAll].
 func Match(n Node, d *Doc) bool {
 	var c Candidate
 	c.Reset(d)
@@ -32,16 +33,16 @@ func Match(n Node, d *Doc) bool {
 // A Matcher is a query prepared for matching many messages. It is safe for concurrent use.
 type Matcher struct {
 	node Node
-	// regexps are by expression.
+	// regexps is keyed by expression.
 	regexps map[string]*regexp.Regexp
-	// lists are by the first of their nodes.
+	// lists is keyed by the first node of each list.
 	lists map[*Node]*listSet
-	// written has the terms of each Written, by its text.
+	// written holds the terms of each Written, keyed by its text.
 	written map[string][]string
 }
 
-// Compile prepares a query. A nil node is All; an expression that does not compile, which
-// Parse rejects, matches nothing.
+// Compile prepares a query. A nil node means All. An expression that does not compile,
+// which Parse rejects, matches nothing.
 func Compile(n Node) *Matcher {
 	m := &Matcher{n, map[string]*regexp.Regexp{}, map[*Node]*listSet{}, map[string][]string{}}
 	for one := range Each(n) {
@@ -110,7 +111,7 @@ func (m *Matcher) match(n Node, c *Candidate) bool {
 	case Sent:
 		return n.contains(c.doc.Sent())
 	case Then:
-		return false // nothing comes before one message alone
+		return false // a single message has no message before it
 	case Fuzzy, Number, Part, Phrase, Prefix, Stem, Word, Written:
 	}
 	found := false
@@ -149,7 +150,7 @@ func (n Sent) contains(t argus.Time) bool {
 // each goroutine needs its own.
 type Candidate struct {
 	doc      *Doc
-	texts    []termList // of the different texts
+	texts    []termList // one for each distinct text
 	analyzer Analyzer
 }
 
@@ -158,12 +159,12 @@ func (c *Candidate) Reset(d *Doc) {
 	c.doc = d
 	c.texts = c.texts[:0]
 	for text := range d.texts {
-		c.texts = slices.Grow(c.texts, 1)[:len(c.texts)+1] // keeps the buffers
+		c.texts = slices.Grow(c.texts, 1)[:len(c.texts)+1] // reuses the buffers
 		c.texts[len(c.texts)-1].reset(&c.analyzer, text)
 	}
 }
 
-// field reports whether a term of a field is accepted.
+// field reports whether accepts returns true for a term in a field.
 func (c *Candidate) field(name FieldName, accepts func(term []byte) bool) bool {
 	return !c.analyzer.Terms(c.doc, name, func(term []byte) bool { return !accepts(term) })
 }
@@ -173,11 +174,11 @@ type termList struct {
 	text  string
 	terms []textTerm
 	bytes []byte
-	// sorted are the numbers of the terms, by term and then in order.
+	// sorted holds the indexes of the terms, ordered by term and then by place.
 	sorted []int32
 }
 
-type textTerm struct{ from, to, start, end int32 } // in bytes, in the text
+type textTerm struct{ from, to, start, end int32 } // byte offsets: of the term in bytes, and of its place in the text
 
 func (l *termList) reset(a *Analyzer, text string) {
 	l.text = text
@@ -201,8 +202,8 @@ func (l *termList) term(i int32) []byte {
 	return l.bytes[t.from:t.to]
 }
 
-// find yields each place where a node that looks only at terms matches, as the first and
-// last term, until yield returns false.
+// find yields each place where a node that looks only at terms matches, as the indexes of
+// the first and last term, until yield returns false.
 func (l *termList) find(n Node, yield func(first, last int) bool) {
 	switch n := n.(type) {
 	case Word:
@@ -254,7 +255,7 @@ func (l *termList) findFuzzy(n Fuzzy, yield func(first, last int) bool) {
 	}, yield)
 }
 
-// In reports whether a term has the part.
+// In reports whether a term contains the part.
 func (n Part) In(term []byte) bool {
 	if n.AtEnd {
 		return len(term) >= len(n.Term) && string(term[len(term)-len(n.Term):]) == n.Term
@@ -262,7 +263,7 @@ func (n Part) In(term []byte) bool {
 	return bytes.Contains(term, []byte(n.Term))
 }
 
-// findTerms yields the accepted terms, and calls accepts once for each.
+// findTerms yields the accepted terms. It calls accepts once for each distinct term.
 func (l *termList) findTerms(accepts func(term []byte) bool, yield func(first, last int) bool) {
 	accepted := false
 	for i, at := range l.sorted {
@@ -310,8 +311,8 @@ func (l *termList) findPhrase(want []string, yield func(first, last int) bool) {
 	}
 }
 
-// borders returns, for each beginning of the phrase, the length of its longest proper
-// beginning that is also its end.
+// borders returns, for each prefix of want, the length of its longest proper prefix that
+// is also its suffix.
 func borders(want []string) []int {
 	border := make([]int, len(want))
 	for i, n := 1, 0; i < len(want); i++ {
@@ -326,7 +327,8 @@ func borders(want []string) []int {
 	return border
 }
 
-// editDistance returns the Levenshtein distance, or limit if it is not less.
+// editDistance returns the Levenshtein distance between a and b, or limit if the distance
+// is not less.
 func editDistance(a, b []rune, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
@@ -340,7 +342,7 @@ func editDistance(a, b []rune, limit int) int {
 		above[j] = j
 	}
 	for i := range a {
-		// Values outside the band of limit around the diagonal are limit or more.
+		// Values further than limit from the diagonal are limit or more.
 		low, high := max(0, i+1-limit), min(len(b), i+1+limit)
 		best := limit
 		for j := low; j <= high; j++ {
@@ -370,12 +372,12 @@ func editDistance(a, b []rune, limit int) int {
 }
 
 // Marks returns the byte ranges [start, end) of a text that make it match, in order,
-// neither overlapping nor touching: each place of each node that looks at the text, or at
-// identifiers in it, and is not negated or the first of a Then, whether or not the whole
-// query matches.
+// neither overlapping nor touching. They are all places where a node matches that looks
+// at the text or at identifiers in it, even if the query as a whole does not match. Nodes
+// that are negated or the first of a Then are left out.
 func Marks(n Node, text string) [][2]int { return Compile(n).Marks(text) }
 
-// Marks is [Marks] for a compiled query.
+// Marks is like the function [Marks], but for a compiled query.
 func (m *Matcher) Marks(text string) [][2]int {
 	var l termList
 	var a Analyzer
@@ -420,12 +422,12 @@ func (m *Matcher) marks(n Node, l *termList, text string, marks [][2]int, positi
 		}
 	}
 	if len(marks) > 2*len(text)+64 {
-		marks = merged(marks) // for queries of many terms on long texts
+		marks = merged(marks) // bounds the memory for queries with many terms on long texts
 	}
 	return marks
 }
 
-// merged sorts ranges and joins those that overlap or touch.
+// merged sorts ranges, and joins those that overlap or touch.
 func merged(marks [][2]int) [][2]int {
 	slices.SortFunc(marks, func(a, b [2]int) int { return a[0] - b[0] })
 	out := marks[:0]

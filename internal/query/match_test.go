@@ -37,7 +37,7 @@ func TestTerms(t *testing.T) {
 		Is:       {"deleted", "system", "differs", "message"},
 		Lang:     {"pt-br", "=pt-br", "pt", "=pt"},
 		Entity:   {"host", "x.nl"},
-		Same:     {"=80000000000000003bdba4f01efb7fd7ec77d7b5929def64"}, // which must stay: it is in every index
+		Same:     {"=80000000000000003bdba4f01efb7fd7ec77d7b5929def64"}, // must never change, because every index contains it
 	}
 	got := map[FieldName][]string{}
 	for _, name := range Fields {
@@ -53,7 +53,8 @@ func TestTerms(t *testing.T) {
 	}
 }
 
-// The first mail of a conversation that names none is also in the one that its answers name.
+// The first mail of a conversation does not name the conversation, but is also in the one
+// that the replies name.
 func TestTermsOfBegun(t *testing.T) {
 	for _, c := range []struct {
 		conversation, id string
@@ -82,7 +83,7 @@ func TestHasLink(t *testing.T) {
 	}
 }
 
-// vocabulary is short, so that queries often hit.
+// vocabulary is small, so that queries often have hits.
 var vocabulary = []string{"a", "b", "ab", "abc", "abd", "boat", "boats", "boot", "лодка", "лодки", "é", "東", "京", "👍", "1", "12", "234", "567", "345678", "Boats", "e\u0301"}
 
 // anyDoc has one or more copies; some share a version.
@@ -202,8 +203,8 @@ func brute(n Node, d *Doc) bool {
 	return slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return bruteText(n, s.Message.Text) })
 }
 
-// bruteSent filters the times: the finest, then those with a stated zone, then those of the
-// service's clock, then the earliest.
+// bruteSent filters the times: the most precise, then those with a stated zone, then
+// those of the service's clock, then the earliest.
 func bruteSent(d *Doc) argus.Time {
 	var times []argus.Time
 	for _, s := range d.Sightings {
@@ -282,7 +283,7 @@ func spans(text string) (spans [][2]int) {
 	return spans
 }
 
-// levenshtein is the recursive definition.
+// levenshtein implements the recursive definition.
 func levenshtein(a, b []rune) int {
 	if len(a) == 0 || len(b) == 0 {
 		return len(a) + len(b)
@@ -315,8 +316,8 @@ func TestEditDistance(t *testing.T) {
 	})
 }
 
-// Marks are in order, apart and inside the text, and there are some exactly if a lone word,
-// phrase, beginning, fuzzy word or expression matches.
+// Marks are in order, apart and inside the text. A lone word, phrase, prefix, fuzzy word
+// or expression has marks if and only if it matches.
 func TestMarksProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, d := anyNode(2).Draw(t, "node"), anyDoc().Draw(t, "doc")
@@ -343,8 +344,8 @@ func TestMarksProperties(t *testing.T) {
 	})
 }
 
-// Every identifier is found by its kind and by its normal form as people may write it in a
-// query.
+// Every identifier is found by its kind, and by its normal form as people may write it in
+// a query.
 func TestIdentifiersAreFound(t *testing.T) {
 	pieces := []string{"+44 7700 900123", "0044 7700 900124", "MSCU 123456-6", "nl91abna0417164300", "€50.000,-", "$ 5", "2,5 kilo", "Bob@Example.org", "https://münchen.example/",
 		"51.2217, -4.4025", "XT-347-S", "IMEI 49-015420-323751-8", "IMO9074729", " ", "\n", "x", ".", "\u200f"}
@@ -452,7 +453,7 @@ func BenchmarkTerms(b *testing.B) {
 }
 
 // The union of a message does not depend on the order of its copies, even if they state
-// times, facts and reaches that rank alike.
+// times, facts and reaches that rank equally.
 func TestUnionInAnyOrder(t *testing.T) {
 	at := func(zone argus.ZoneSource, raw string) argus.Time {
 		return argus.Time{Micros: 1613300400e6, Precision: argus.Second, Zone: zone, Raw: raw}

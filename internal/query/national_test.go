@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 )
 
-// TestNationalNumbers finds the numbers that intake put beside a text, and no text that
-// only looks like one of its fields.
+// TestNationalNumbers finds the numbers that intake recorded with a text, but not a
+// source field that only looks like one of them.
 func TestNationalNumbers(t *testing.T) {
 	m := &argus.Message{Service: "test", From: "a", Text: "bel 06-12345678 of +32 470 12 34 56", Extra: []argus.Field{
 		{Name: argus.NationalNumber, Value: "+31612345678 in NL: 06-12345678"},
@@ -27,7 +27,7 @@ func TestNationalNumbers(t *testing.T) {
 	terms := Terms(d, Entity)
 	for _, want := range []string{"phone", "+31612345678", "+32470123456"} {
 		if !slices.Contains(terms, want) {
-			t.Errorf("%q is none of %q", want, terms)
+			t.Errorf("%q is not among %q", want, terms)
 		}
 	}
 	for _, q := range []string{"entity:phone", `entity:"+31 6 12345678"`, "entity:+3161*"} {

@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// Needs returns conditions that every text that fits the expression meets: each function
-// accepts at least one of its terms. The result may be empty. An index that checks its
-// terms first has fewer texts to read. The longest condition, which excludes most texts,
-// comes first.
+// Needs returns conditions that every text matching the expression meets: each function
+// accepts at least one of the text's terms. The result may be empty. An index that checks
+// its terms first has fewer texts to read. The longest condition, which excludes the most
+// texts, comes first.
 //
-// A part of an expression that fits only ASCII letters and digits fits inside one term,
-// whose folding keeps them together: the function looks for it there without regard to
-// case. Each goroutine needs functions of its own.
+// A part of an expression that matches only ASCII letters and digits always matches
+// inside one term, because folding keeps them together. Its function looks for it there,
+// ignoring case. Each goroutine needs its own functions.
 func (n Regexp) Needs() []func(term []byte) bool {
 	tree, err := syntax.Parse(n.Expr, syntax.Perl)
 	if err != nil {
@@ -49,10 +49,11 @@ func (n Regexp) Needs() []func(term []byte) bool {
 	return needs
 }
 
-// longestUncut is the most bytes of a term that certainly was not cut.
+// longestUncut is the maximum size in bytes of a term that certainly was not cut.
 const longestUncut = MaxTerm - utf8.UTFMax
 
-// appendLatin reverses the possible changes of oneScript to Latin letters.
+// appendLatin appends a term, undoing the changes that oneScript may have made to its
+// Latin letters.
 func appendLatin(dst, term []byte) []byte {
 	for rest := term; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
@@ -65,7 +66,7 @@ func appendLatin(dst, term []byte) []byte {
 	return dst
 }
 
-// parts returns the parts of an expression that each fit has, and that fit inside a term.
+// parts returns the parts of an expression that every match contains inside a term.
 func parts(re *syntax.Regexp) []*syntax.Regexp {
 	if part := inTerm(re); part != nil {
 		return []*syntax.Regexp{part}
@@ -121,7 +122,7 @@ func joined(run []*syntax.Regexp) *syntax.Regexp {
 	return literal
 }
 
-// split divides literals into literals of one character.
+// split divides literals into single-character literals.
 func split(subs []*syntax.Regexp) (list []*syntax.Regexp) {
 	for _, sub := range subs {
 		if sub.Op != syntax.OpLiteral {
@@ -135,8 +136,8 @@ func split(subs []*syntax.Regexp) (list []*syntax.Regexp) {
 	return list
 }
 
-// inTerm returns an expression that fits in terms if this one fits in texts, nil if it fits
-// more than ASCII letters and digits.
+// inTerm returns an expression that matches terms as re matches texts, or nil if re
+// matches anything but ASCII letters and digits.
 func inTerm(re *syntax.Regexp) *syntax.Regexp {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -179,8 +180,8 @@ func inTerm(re *syntax.Regexp) *syntax.Regexp {
 	return nil
 }
 
-// folds returns the form of an ASCII letter or digit in a term. It also accepts the two
-// other characters that equal such a letter without regard to case.
+// folds returns the form that an ASCII letter or digit has in a term. It also accepts the
+// two other characters that equal an ASCII letter if case is ignored.
 func folds(r rune) (rune, bool) {
 	switch {
 	case r == 'ſ':

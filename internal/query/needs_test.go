@@ -12,7 +12,7 @@ func TestNeeds(t *testing.T) {
 	for _, c := range []struct {
 		expr  string
 		needs int
-		terms string // a text that meets the needs; empty for none
+		terms string // a text that meets the needs; empty if there is none
 		not   string // a text that does not
 	}{
 		{`[A-Z]{4}\d{7}`, 1, "xmsku1234567", "msku123456"},
@@ -51,7 +51,7 @@ func met(needs []func(term []byte) bool, terms []string) bool {
 	return true
 }
 
-// A text that fits meets the needs.
+// A text that matches an expression meets its needs.
 func TestNeedsProperties(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
 		"a", "boat", "B", "k", "(?i)k", "(?i:S)", "[a-c]", "[^a]", ".", ".*", `\d+`, `\w`, `\b`, "^", "$", "(", ")", "|", "+", "?", "*", "{2}", "é", "кo", "0", " ", "-",
@@ -68,7 +68,7 @@ func TestNeedsProperties(t *testing.T) {
 		}
 		s := strings.Join(text.Draw(t, "text"), "")
 		if re.MatchString(s) && !met(Regexp{expr}.Needs(), Analyze(s)) {
-			t.Fatalf("/%s/ fits %q with the terms %q, which have not what it needs", expr, s, Analyze(s))
+			t.Fatalf("/%s/ matches %q, but its terms %q do not meet the needs", expr, s, Analyze(s))
 		}
 	})
 }

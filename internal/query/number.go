@@ -2,14 +2,14 @@ package query
 
 import "strings"
 
-// anyGroups is the fewest digits that may be grouped in any way. A shorter number is
-// grouped only in thousands: 20:21 is not 2021.
+// anyGroups is the minimum number of digits that may be grouped in any way. A shorter
+// number may be grouped only in thousands: 20:21 is not 2021.
 const anyGroups = 7
 
 // A Number has from minNumber to maxNumber digits.
 const minNumber, maxNumber = 4, 32
 
-// numberNode returns a Number if the terms of a word are one.
+// numberNode returns a Number if the terms of a word form one.
 func numberNode(terms []string) (Node, bool) {
 	digits := strings.Join(terms, "")
 	if len(digits) < minNumber || len(digits) > maxNumber || !isDigits(digits) {
@@ -41,7 +41,7 @@ func (n Number) Follows(read int, group string) (int, bool) {
 	return read + len(group), group != ""
 }
 
-// In reports whether the number is among groups of digits; other terms are "".
+// In reports whether groups of digits contain the number. In groups, other terms are "".
 func (n Number) In(groups []string) bool {
 	for first := range groups {
 		read, ok := 0, true
@@ -55,7 +55,7 @@ func (n Number) In(groups []string) bool {
 	return false
 }
 
-// findNumber yields each place of a number, however it is grouped.
+// findNumber yields each place where a number is found, however it is grouped.
 func (l *termList) findNumber(n Number, yield func(first, last int) bool) {
 	for first := range l.terms {
 		read, ok := n.Follows(0, string(l.term(int32(first))))

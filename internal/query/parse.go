@@ -15,25 +15,25 @@ import (
 	"github.com/argus-evidence/argus/internal/entity"
 )
 
-// These are the limits of a query. A query beyond them is a [SyntaxError].
+// These are the limits of a query. A query that exceeds them is a [SyntaxError].
 const (
-	MaxQuery  = 4 << 20 // bytes of its text, as written and as printed
+	MaxQuery  = 4 << 20 // bytes of text, as written and as printed
 	MaxTerms  = 10_000  // words, values and dates together
 	MaxDepth  = 100     // nested parentheses and negations
 	MaxFuzzy  = 100     // words with typing errors
 	MaxParts  = 100     // parts of words
 	MaxRegexp = 1000    // bytes of a regular expression
-	// MaxRegexpSize is the most states that all regular expressions of a query may have
-	// together, about one for each character and repetition.
+	// MaxRegexpSize is the maximum number of states that all regular expressions in a
+	// query may have together: about one for each character and repetition.
 	MaxRegexpSize = 5000
 )
 
 // Options are the options for reading a query's text.
 type Options struct {
-	// Zone is the zone in which the days of sent: and on: begin. Default UTC.
+	// Zone is the time zone in which the days of sent: and on: begin. Default: UTC.
 	Zone *time.Location
-	// Lists finds the version of a list with a hash, or its present one if hash is "". It
-	// returns argus.ErrNotFound if there is none. Default: no lists.
+	// Lists finds the version of a list that has the given hash, or the current version
+	// if hash is "". It returns argus.ErrNotFound if there is none. Default: no lists.
 	Lists func(name, hash string) (*WordList, error)
 }
 
@@ -45,7 +45,7 @@ func Parse(text string, opts Options) (Node, error) {
 	return n, err
 }
 
-// parse also returns the demands of the query, as they are written.
+// parse is like Parse, and also returns the query's demands as they are written.
 func parse(text string, opts Options) (Node, []demand, error) {
 	p := parser{text: text, zone: opts.Zone, find: opts.Lists}
 	if p.zone == nil {
@@ -59,7 +59,7 @@ func parse(text string, opts Options) (Node, []demand, error) {
 		}
 		return nil, nil, err
 	}
-	if _, and := n.(And); !and && len(p.outermost) > 1 { // alternatives, or one after another
+	if _, and := n.(And); !and && len(p.outermost) > 1 { // an Or or a Then
 		first, last := p.outermost[0], p.outermost[len(p.outermost)-1]
 		return n, []demand{{n, text[first.start:last.end], true}}, nil
 	}
@@ -88,12 +88,12 @@ type parser struct {
 	zone *time.Location
 	find func(name, hash string) (*WordList, error)
 
-	field FieldName // of the value or group being read
+	field FieldName // the field of the value or group being read
 	depth int
-	// outermost are the operands that are in no parentheses, and in no negation but their
-	// own.
+	// outermost holds the operands that are inside no parentheses, and no negation but
+	// their own.
 	outermost []operand
-	operator  string // last read, without its right side
+	operator  string // the last one read, if its right side is still to come
 	operatorAt,
 	operatorEnd int
 
@@ -406,7 +406,7 @@ func (p *parser) regexp() (Node, error) {
 	return Regexp{expr.String()}, nil
 }
 
-// regexpSize checks an expression and returns about the number of its states.
+// regexpSize checks an expression, and returns approximately how many states it has.
 func regexpSize(expr string) (int, error) {
 	if len(expr) > MaxRegexp {
 		return 0, fmt.Errorf("the regular expression is longer than %d bytes", MaxRegexp)
@@ -459,7 +459,7 @@ func (p *parser) name() (string, bool) {
 	return p.text[p.pos:i], true
 }
 
-// listValue begins a list in place of a value.
+// listValue begins a list that is used as a value.
 const listValue = "list:"
 
 const (
@@ -526,7 +526,7 @@ func (p *parser) value() (Node, error) {
 			hint(fmt.Sprintf(`for a value that begins with *, put it in quotes: %s:"*…"`, name))
 	}
 	if w.prefix && slices.Contains([]FieldName{Delivery, Has, Is, Same, sentField, onField}, name) {
-		return nil, p.fail(w.start, w.end, "%s: takes whole values only", name)
+		return nil, p.fail(w.start, w.end, "%s: takes only whole values", name)
 	}
 	if name == sentField || name == onField {
 		return p.sent(w)
@@ -541,7 +541,7 @@ func (p *parser) value() (Node, error) {
 	return Field{name, value, w.prefix}, nil
 }
 
-// fieldTerm turns a value into the term that messages have.
+// fieldTerm turns a value into the corresponding term of messages.
 func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) {
 	switch name {
 	case Delivery:
@@ -582,8 +582,7 @@ func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) 
 	return string(p.analyzer.foldWhole(w.value)), nil
 }
 
-// entity reads a kind, an identifier written in any way, or the beginning of a
-// normal form.
+// entity reads a kind, an identifier written in any way, or the beginning of a normal form.
 func (p *parser) entity(w piece) (string, error) {
 	if w.prefix {
 		return cut(strings.TrimLeft(w.value, Exact), MaxTerm), nil
@@ -605,8 +604,8 @@ func (p *parser) known(name FieldName, words []string, w piece) (string, error) 
 	return "", p.fail(w.start, w.end, "%s:%s does not exist%s", name, w.value, nearest(w.value, words))
 }
 
-// nearest returns the end of an error about an unknown word: the known word that is meant,
-// or all of them.
+// nearest returns the end of an error about an unknown word: the known word that was
+// probably meant, or a list of all known words.
 func nearest[S ~string](word string, known []S) string {
 	best, distance := S(""), 3
 	for _, k := range known {
@@ -620,7 +619,7 @@ func nearest[S ~string](word string, known []S) string {
 	return "; there are " + list(known)
 }
 
-// mostListed is the most words that an error lists.
+// mostListed is the maximum number of words that an error lists.
 const mostListed = 14
 
 func list[S ~string](words []S) string {
@@ -784,7 +783,7 @@ func (p *parser) atAny(i int, chars string) bool {
 	return strings.ContainsRune(chars, r)
 }
 
-// wordEnd returns the end of the word at i, at least one character on.
+// wordEnd returns the end of the word at i, at least one character after i.
 func (p *parser) wordEnd(i int) int {
 	for start := i; i < len(p.text) && (i == start || !p.boundary(i)); {
 		_, size := utf8.DecodeRuneInString(p.text[i:])

@@ -40,7 +40,7 @@ func TestLimits(t *testing.T) {
 		{"digits", strings.Repeat("1", 33), ""},
 		{"digits", strings.Repeat("1.", 33) + "1", ""},
 		{"turns", strings.Repeat("a -> ", MaxThens) + "a", ""},
-		{"turns", strings.Repeat("a -> ", MaxThens+1) + "a", "more than 10 times"},
+		{"turns", strings.Repeat("a -> ", MaxThens+1) + "a", "more than 10 arrows"},
 		{"expression", "/" + strings.Repeat("a", MaxRegexp) + "/", ""},
 		{"expression", "/" + strings.Repeat("a", MaxRegexp+1) + "/", "longer than 1000 bytes"},
 		{"repetitions", `/` + strings.Repeat(`\pL{900}`, 30) + `/`, "too large"},
@@ -161,8 +161,8 @@ func TestParseProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { checkParse(t, anyQuery().Draw(t, "query")) })
 }
 
-// An error of the source of lists is not an error of the query, unless there is no such
-// list.
+// An error from the source of lists is not a syntax error, unless the list does not
+// exist.
 func TestListErrors(t *testing.T) {
 	broken := errors.New("the disk is on fire")
 	_, err := Parse("list:goods", Options{Lists: func(string, string) (*WordList, error) { return nil, broken }})
@@ -221,7 +221,7 @@ func checkParse(t interface{ Fatalf(string, ...any) }, text string) {
 		t.Fatalf("%q: error %#v", text, err)
 	}
 	if utf8.ValidString(text) && (!utf8.ValidString(text[:e.Offset]) || !utf8.ValidString(text[e.Offset:e.Offset+e.Length])) {
-		t.Fatalf("%q: the error points into a character: %#v", text, e)
+		t.Fatalf("%q: the error points into the middle of a character: %#v", text, e)
 	}
 	if !utf8.ValidString(e.Show()) && utf8.ValidString(text) || strings.Count(e.Show(), "\n") > 1 {
 		t.Fatalf("%q: the error shows %q", text, e.Show())

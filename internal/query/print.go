@@ -79,8 +79,8 @@ func join(nodes []Node, between string) string {
 	return b.String()
 }
 
-// inside prints a node inside a larger one, in parentheses if it would be read differently
-// without them; tight is set inside an And or a Not.
+// inside prints a node for use inside a larger one. It adds parentheses if the node would
+// be read differently without them; tight is set inside an And or a Not.
 func inside(n Node, tight bool) string {
 	switch n.(type) {
 	case Or:

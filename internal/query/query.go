@@ -1,9 +1,8 @@
-// Package query is the query language: text to terms, parsing, printing, and whether a
-// message matches.
+// Package query implements the query language: it turns text into terms, parses and
+// prints queries, and decides whether a message matches.
 //
-// [Match] on one message defines the meaning of a query. An index has to give the same
-// answer faster; it indexes the terms that [Terms] yields, so the two agree by
-// construction.
+// [Match] on one message defines the meaning of a query. An index must give the same answer,
+// only faster; it indexes the terms that [Terms] yields, so the two agree by construction.
 package query
 
 import "time"
@@ -40,7 +39,7 @@ type (
 	Written struct{ Text string }
 	// Prefix matches a text with a term that begins with Term.
 	Prefix struct{ Term string }
-	// Part matches a text with a term that contains Term, or ends with it if AtEnd.
+	// Part matches a text with a term that contains Term or, if AtEnd, ends with it.
 	Part struct {
 		Term  string
 		AtEnd bool
@@ -54,26 +53,26 @@ type (
 	// Stem matches a text with a term that has the stem of Term in a language
 	// (Snowball), and begins with the same character unless it is Arabic.
 	Stem struct{ Term, Lang string }
-	// Regexp matches a text as it was written, anywhere in it, with RE2 syntax.
+	// Regexp matches a text if Expr (RE2 syntax) matches anywhere in it, as it was written.
 	Regexp struct{ Expr string }
-	// Field matches a message with a term of the field ([Terms]) that is Value, or begins
-	// with it if Prefix. A Value that begins with [Exact] is an account or conversation
-	// letter for letter, or a language that is stated.
+	// Field matches a message with a term in the field ([Terms]) that is Value or, if
+	// Prefix is set, begins with Value. A Value that begins with [Exact] is an account or
+	// conversation letter for letter, or a stated language.
 	Field struct {
 		Name   FieldName
 		Value  string
 		Prefix bool
 	}
-	// List matches the messages that one of its nodes matches: words and phrases of the
-	// text, or values of Field if that is not empty. They are the entries of the stored
-	// list that Name and Hash name ([WordList]).
+	// List matches the messages that at least one of its nodes matches. The nodes are the
+	// entries of the stored list that Name and Hash identify ([WordList]): words and
+	// phrases in the text, or values of Field if Field is not empty.
 	List struct {
 		Field      FieldName
 		Name, Hash string
 		Nodes      []Node
 	}
 	// Then matches a message that matches Second if one of the Within messages before it in
-	// its conversation matches First and, if Other, has another sender ([MatchAll]).
+	// its conversation matches First and, if Other is set, has another sender ([MatchAll]).
 	Then struct {
 		First, Second Node
 		Within        int
@@ -90,14 +89,14 @@ type FieldName string
 const (
 	From     FieldName = "from"
 	To       FieldName = "to"
-	With     FieldName = "with" // from or to, or an account that facts name
+	With     FieldName = "with" // from or to, or an account that the facts name
 	In       FieldName = "in"
 	Service  FieldName = "service"
 	Delivery FieldName = "delivery"
 	Has      FieldName = "has" // attachment, link, reply, forward, text, time
 	Is       FieldName = "is"  // locked, deleted, edited, system, differs, message, call and other types
 	Lang     FieldName = "lang"
-	Entity   FieldName = "entity" // an identifier in the text, or a kind of them
+	Entity   FieldName = "entity" // an identifier in the text, or a kind of identifier
 	Same     FieldName = "same"   // the content of a message (package same); a parsed query may name a message, which the desk replaces
 )
 
@@ -112,7 +111,7 @@ const (
 	Begun  FieldName = "begun"
 )
 
-// Parts returns the fields that a field combines, nil if it is a field of its own.
+// Parts returns the fields that a field combines, or nil if it combines none.
 func (name FieldName) Parts() []FieldName {
 	switch name {
 	case With:

@@ -8,8 +8,8 @@ import (
 	"github.com/argus-evidence/argus/internal/same"
 )
 
-// SameKey returns the key of a message as its asker sees it: of the copies that have its sent
-// time, the lowest key of one that has a content.
+// SameKey returns the content key of a message as its asker sees it: the lowest key among
+// the copies that have its sent time and some content.
 func (d *Doc) SameKey() same.Key {
 	var a Analyzer
 	return a.sameKey(d)
@@ -29,25 +29,25 @@ func (a *Analyzer) sameKey(d *Doc) (least same.Key) {
 	return least
 }
 
-// HasSame reports whether a query asks for a content.
+// HasSame reports whether a query asks for messages with the same content.
 func HasSame(n Node) bool {
 	return Any(n, func(n Node) bool { f, ok := n.(Field); return ok && f.Name == Same })
 }
 
-// The fewest and the most digits of a reference.
+// The minimum and maximum number of digits in a reference.
 const shortRef, longRef = 6, 2 * len(argus.ID{})
 
-// same reads a reference to a message, or a key as it is printed.
+// same reads a reference to a message, or a key as it is printed in a query.
 func (p *parser) same(w piece, exact bool) (string, error) {
 	value := strings.ToLower(w.value)
 	if exact {
 		if _, ok := same.Parse(Exact + value); ok {
 			return Exact + value, nil
 		}
-		return "", p.fail(w.start, w.end, "same:= takes a content as an answer prints it").hint("for the messages with the content of another write same:REF, with its reference")
+		return "", p.fail(w.start, w.end, "same:= takes a content key as an answer prints it").hint("to find the messages with the same content as another, write same:REF with its reference")
 	}
 	if len(value) < shortRef || len(value) > longRef || strings.Trim(value, "0123456789abcdef") != "" {
-		return "", p.fail(w.start, w.end, "%q is not the reference of a message: want %d to %d hexadecimal digits", oneLine(cut(w.value, 40)), shortRef, longRef)
+		return "", p.fail(w.start, w.end, "%q is not a reference to a message: want %d to %d hexadecimal digits", oneLine(cut(w.value, 40)), shortRef, longRef)
 	}
 	return value, nil
 }

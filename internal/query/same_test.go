@@ -17,8 +17,8 @@ func mailed(change func(*argus.Message)) *argus.Message {
 	return m
 }
 
-// The key of a message with several copies does not depend on their order: it is that of the
-// copies with its sent time, and the lowest of them.
+// The key of a message with several copies does not depend on their order: it is the
+// lowest key among the copies with its sent time.
 func TestSameKeyOfCopies(t *testing.T) {
 	var a same.Hasher
 	copies := []Sighting{

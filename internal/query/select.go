@@ -6,14 +6,14 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Select returns the sightings of a message that a scope covers; together they are the
-// message as its asker sees it. The receiver is the scope; all has all sightings of the
-// message.
+// Select returns the sightings of a message that a scope covers; together they make up
+// the message as its asker sees it. The receiver is the scope, and all holds all
+// sightings of the message.
 //
-// Select matches each sighting alone. But it looks in all sightings for the accounts,
-// conversations, words and times that the scope excludes: if one copy names an excluded
-// account, the whole message is excluded. An exclusion by service, delivery, has, is or
-// lang applies to the sighting alone.
+// Select matches each sighting by itself. However, it looks in all sightings for the
+// accounts, conversations, words and times that the scope excludes: if one copy names an
+// excluded account, the whole message is excluded. An exclusion by service, delivery,
+// has, is or lang applies only to the sighting itself.
 func (m *Matcher) Select(all []Sighting) []Sighting {
 	if _, everything := m.node.(All); everything || m.node == nil {
 		return all
@@ -34,11 +34,12 @@ func (m *Matcher) Select(all []Sighting) []Sighting {
 
 type selection struct {
 	*Matcher
-	alone []Candidate // the sightings, one by one
+	alone []Candidate // each sighting by itself
 	docs  []Doc
 }
 
-// covers reports for each sighting whether it meets a node, or its opposite.
+// covers reports for each sighting whether it meets a node or, unless positive, its
+// negation.
 func (s *selection) covers(n Node, positive bool) []bool {
 	met := make([]bool, len(s.alone))
 	combine := func(nodes []Node, all bool) []bool {
@@ -98,8 +99,8 @@ func ExcludesAll(n Node) bool {
 	return true
 }
 
-// For returns the scope for the sightings of one delivery: All if it covers them all, Not
-// All if it covers none.
+// For returns the scope as it applies to the sightings of one delivery: All if it covers
+// them all, and Not All if it covers none.
 func For(n Node, d argus.DeliveryNumber) Node {
 	return simplify(n, func(n Node) Node {
 		if f, ok := n.(Field); ok && f.Name == Delivery {
@@ -124,7 +125,7 @@ func Turns(n Node) (set argus.TypeSet) {
 	return set | named(n, true)
 }
 
-// named returns the types that a query asks for, without those that it excludes.
+// named returns the types that a query asks for, but not those that it excludes.
 func named(n Node, positive bool) (set argus.TypeSet) {
 	switch n := n.(type) {
 	case Not:
@@ -142,8 +143,8 @@ func named(n Node, positive bool) (set argus.TypeSet) {
 	return set
 }
 
-// Covers reports whether a scope certainly covers everything that another scope does. A false
-// result proves nothing: Covers compares only the way the two are written.
+// Covers reports whether a scope certainly covers everything that another scope does. A
+// false result proves nothing: Covers only compares how the two are written.
 func Covers(scope, other Node) bool {
 	if IsAll(scope) || !IsAll(other) && scope.String() == other.String() {
 		return true

@@ -9,7 +9,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// anyScope also looks at deliveries.
+// anyScope also yields conditions on deliveries.
 func anyScope(depth int) *rapid.Generator[Node] {
 	inner := rapid.Deferred(func() *rapid.Generator[Node] { return anyScope(depth - 1) })
 	leaves := rapid.OneOf(anyNode(0), rapid.Map(rapid.SampledFrom([]string{"D-0001", "D-0002", "D-0003"}), func(d string) Node { return Field{Name: Delivery, Value: d} }))
@@ -65,7 +65,7 @@ func TestSelect(t *testing.T) {
 	})
 }
 
-// The order in which copies came does not change the union.
+// The order in which copies arrived does not change the union.
 func TestUnionHasNoOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := anyDoc().Draw(t, "doc")

@@ -8,7 +8,7 @@ import (
 const dateForms = "want a date like 2021, 2021-02, 2021-02-14, 2021-02-14T12:03, 2021-02-14T12:03:11Z; " +
 	"or a range A..B, A.., ..B, >A, >=A, <A, <=A"
 
-// A query may name these years.
+// A query may name years from firstYear to lastYear.
 const firstYear, lastYear = 1000, 9000
 
 // sent reads a date or a range of dates. The end of a range is the end of its last unit:
@@ -60,7 +60,7 @@ func (p *parser) sent(w piece) (Node, error) {
 	return n, nil
 }
 
-// clocks are the formats with a clock, each with and without a zone.
+// clocks lists the formats with a time of day, each with and without a zone.
 var clocks = []struct {
 	layout string
 	unit   time.Duration
@@ -70,7 +70,7 @@ var clocks = []struct {
 	{"2006-01-02T15:04:05", time.Second},
 }
 
-// moment reads a date, and returns its beginning and its end.
+// moment reads a date and returns when it begins and ends.
 func (p *parser) moment(w piece, s string) (begin, end time.Time, err error) {
 	if t, err := time.Parse("2006", s); err == nil {
 		begin, end = p.midnight(t.Year(), 1, 1), p.midnight(t.Year()+1, 1, 1)
@@ -97,13 +97,13 @@ func (p *parser) midnight(year int, month time.Month, day int) time.Time {
 		// In a zone that skips midnight, the day begins at the change.
 		_, t = t.ZoneBounds()
 	} else if earlier := t.Add(-time.Hour); earlier.Day() == t.Day() {
-		t = earlier // a zone that has midnight twice
+		t = earlier // the zone has midnight twice on this day
 	}
 	return t.UTC()
 }
 
-// clock reads a date with a clock; begin is zero if it is not one. If a zone has an hour
-// twice, it is the first.
+// clock reads a date with a time of day; begin is zero if s is not one. If the zone has
+// that hour twice, clock returns the first.
 func (p *parser) clock(s string) (begin, end time.Time) {
 	fraction := 0
 	if _, after, ok := strings.Cut(s, "."); ok {

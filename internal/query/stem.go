@@ -24,17 +24,18 @@ import (
 	"github.com/blevesearch/snowballstem/turkish"
 )
 
-// MaxStems is the most words by stem in a query.
+// MaxStems is the maximum number of words with a stem in a query.
 const MaxStems = 20
 
-// stemmers are the Snowball stemmers, by language.
+// stemmers holds the Snowball stemmers, keyed by language.
 var stemmers = map[string]func(*snowballstem.Env) bool{
 	"ar": arabic.Stem, "da": danish.Stem, "de": german.Stem, "en": english.Stem, "es": spanish.Stem, "fi": finnish.Stem,
 	"fr": french.Stem, "hu": hungarian.Stem, "it": italian.Stem, "nl": dutch.Stem, "no": norwegian.Stem, "pt": portuguese.Stem,
 	"ro": romanian.Stem, "ru": russian.Stem, "sv": swedish.Stem, "tr": turkish.Stem,
 }
 
-// accented are endings that Snowball knows in a form that terms have lost.
+// accented lists, for each language, endings without the accents that terms have lost,
+// paired with the accented forms that Snowball knows.
 var accented = map[string][][2]string{
 	"ar": {{"ه", "ة"}},
 	"es": {{"cion", "ción"}, {"sion", "sión"}},
@@ -43,8 +44,8 @@ var accented = map[string][][2]string{
 
 func stemLanguages() []string { return slices.Sorted(maps.Keys(stemmers)) }
 
-// First returns the beginning of each term that matches: the stems of Snowball keep the
-// first character of a word, except in Arabic, for which First is empty.
+// First returns the string with which every matching term begins. Snowball stems keep the
+// first character of a word, except in Arabic, where First is empty.
 func (n Stem) First() string {
 	if n.Lang == "ar" {
 		return ""

@@ -18,7 +18,7 @@ func TestStems(t *testing.T) {
 		for _, pair := range words {
 			a, b := Analyze(pair[0])[0], Analyze(pair[1])[0]
 			if !(Stem{a, lang}).Accepts()([]byte(b)) {
-				t.Errorf("%s: %s (%s) has not the stem of %s (%s)", lang, pair[1], b, pair[0], a)
+				t.Errorf("%s: %s (%s) does not have the stem of %s (%s)", lang, pair[1], b, pair[0], a)
 			}
 		}
 		tested++
@@ -28,14 +28,14 @@ func TestStems(t *testing.T) {
 	}
 }
 
-// Each term has its own stem, and a term that has the stem of another begins with its
-// First.
+// Each term has its own stem, and a term that has another term's stem begins with that
+// term's First.
 func TestStemProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lang := rapid.SampledFrom(stemLanguages()).Draw(t, "language")
 		for _, term := range Analyze(anyText().Draw(t, "text")) {
 			if !(Stem{term, lang}).Accepts()([]byte(term)) {
-				t.Fatalf("%s: %q has not its own stem", lang, term)
+				t.Fatalf("%s: %q does not have its own stem", lang, term)
 			}
 		}
 	})

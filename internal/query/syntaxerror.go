@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// A SyntaxError is the error in a query that does not parse, with its place.
+// A SyntaxError says why and where a query does not parse.
 type SyntaxError struct {
 	Query string `json:"query"`
 	// Offset and Length delimit, in bytes of Query, the part that the message is about.
@@ -19,7 +19,7 @@ type SyntaxError struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-// Error gives the place by its character, counted from 1.
+// Error gives the place as the number of a character, counted from 1.
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("query, character %d: %s", utf8.RuneCountInString(e.Query[:e.Offset])+1, e.Message)
 }

@@ -14,56 +14,57 @@ import (
 // Fields are the fields that have terms, in the order of their description.
 var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang, Entity, Same}
 
-// These are the words of has: and is:.
+// These are the words that has: and is: take.
 var (
 	HasWords = []string{"attachment", "link", "reply", "forward", "text", "time"}
 	IsWords  = slices.Concat(argus.StateWords[:], []string{"differs", argus.MessageWord}, argus.TypeWords[1:])
 )
 
-// These are the places in IsWords of the words that are not states.
+// These are the indexes in IsWords of the words that are not states.
 const (
 	isDiffers = len(argus.StateWords) + iota
 	isMessage
-	isType // of a type, less 1: a text has only the word message
+	isType // of type 1, which other types follow: type 0, a text, has only the word message
 )
 
-// Exact begins the value of a field that is an account or conversation letter for letter:
-// from:=Q3XK9A matches the account Q3XK9A and no name or longer account with that word in
-// it. Each account and conversation has one such term; no other term begins with Exact.
+// Exact begins a value that matches an account or conversation letter for letter:
+// from:=Q3XK9A matches the account Q3XK9A, but no name or longer account that contains that
+// word. Each account and conversation has one such term; no other term begins with Exact.
 //
-// lang:=nl matches the messages whose language the source states.
+// lang:=nl matches the messages that their source states to be in nl.
 const Exact = "="
 
-// Found ends the value of a language that the source does not state: lang:nl? matches the
-// messages whose language Argus found.
+// Found ends a language that no source states: lang:nl? matches messages that Argus found
+// to be in nl.
 const Found = "?"
 
-// Terms yields the terms that a message has in a field, until yield returns
-// false, and returns false then. It defines the fields: [Match]
-// compares a value with these terms, and an index indexes them. A term of any
-// sighting is a term of the message, except is:locked, is:differs and same.
+// Terms yields the terms that a message has in a field. If yield returns false, Terms
+// stops and returns false. It defines the fields: [Match] compares a value with these
+// terms, and an index indexes them. A term of any sighting is a term of the message,
+// except is:locked, is:differs and same.
 //
-//	from, to, with  of each account: Exact and the account as it is; and of
-//	                the account and, for the sender, of the name shown: the
-//	                whole, each part between spaces, and each word; with has those
-//	                of the accounts that facts name, too: who took part in a call,
-//	                is on a card, in a room, or in a change of its members
-//	in              the same of the conversation, and its title; and Exact and the
-//	                conversation that the message begins
+//	from, to, with  for each account: Exact followed by the account as it is; and
+//	                for the account and the sender's shown name: the whole, each
+//	                part between spaces, and each word. with also has these terms
+//	                for the accounts that facts name: those that took part in a
+//	                call, or are on a card, in a room or in a change of its members
+//	in              the same for the conversation and its title, and Exact followed
+//	                by the conversation that the message begins
 //	service         the service
 //	delivery        each delivery as D-0007
-//	has, is         words of HasWords and IsWords: is:locked if no sighting can be
+//	has, is         words from HasWords and IsWords: is:locked if no sighting can be
 //	                read, is:differs if two of them differ
-//	lang            the language in lower case, and each shorter form: pt-br, pt. If the
-//	                source states it, each of them after Exact, too; if not, the
-//	                language that Argus finds in the text, each followed by Found, too
-//	entity          of each identifier in the text (package entity), and of each
-//	                telephone number in national form that intake found, its
-//	                kind and its normal form
+//	lang            the language in lower case and its shorter forms: pt-br, pt. A
+//	                language that the source states also has each form after Exact. If
+//	                the source states none, the language that Argus finds in the text
+//	                also has each form before Found
+//	entity          the kind and the normal form of each identifier in the text
+//	                (package entity), and of each telephone number in national
+//	                form that intake found
 //	same            the key of the content ([Doc.SameKey]), if it has one
 //
-// All but Exact, delivery, entity and same are folded as text is; wholes and parts keep
-// their punctuation. A term may come more than once, and is valid until yield
+// Terms are folded like text, except for Exact, delivery, entity and same; wholes and parts
+// keep their punctuation. A term may come more than once, and is valid until yield
 // returns. Terms replaces the analyzer's text.
 func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) bool {
 	switch name {
@@ -101,7 +102,7 @@ func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) b
 	return true
 }
 
-// sightingTerms yields the terms of a field that each sighting has for itself.
+// sightingTerms yields the terms in those fields for which each sighting has its own terms.
 func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []byte) bool) bool {
 	m := s.Message
 	switch name {
@@ -143,8 +144,8 @@ func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []
 	return true
 }
 
-// FoundLanguage returns the language of the text of a message, empty if the source states
-// one or there is no text.
+// FoundLanguage returns the language that Argus finds in a message's text, or "" if the
+// source states one or there is no text.
 func (a *Analyzer) FoundLanguage(m *argus.Message) string {
 	if m.Lang != "" {
 		return ""
@@ -162,7 +163,7 @@ func NationalNumbers(m *argus.Message, text string) (found []entity.Entity) {
 		written, rest, _ := strings.Cut(m.Extra[i].Value, " in ")
 		normal, ok := entity.Normal(written)
 		if !ok || normal != written || normal[0] != '+' {
-			continue // a field of that name in the source
+			continue // a field in the source that happens to have this name
 		}
 		_, shown, _ := strings.Cut(rest, ": ")
 		start := max(0, strings.Index(text, shown))
@@ -227,7 +228,7 @@ func (a *Analyzer) exact(s string, yield func([]byte) bool) bool {
 	return yield(a.whole)
 }
 
-// name yields a name whole, in parts and in words.
+// name yields a name as a whole, its parts and its words.
 func (a *Analyzer) name(s string, yield func([]byte) bool) bool {
 	whole := a.foldWhole(s)
 	if len(whole) == 0 {
@@ -238,7 +239,7 @@ func (a *Analyzer) name(s string, yield func([]byte) bool) bool {
 	}
 	for rest := whole; len(rest) > 0; {
 		part, after, _ := bytes.Cut(rest, []byte(" "))
-		part = bytes.TrimLeft(part, Exact) // the name of another may not look like an exact one
+		part = bytes.TrimLeft(part, Exact) // a name must not look like an exact account
 		if len(part) > 0 && len(part) < len(whole) && !yield(part) {
 			return false
 		}
@@ -252,9 +253,9 @@ func (a *Analyzer) name(s string, yield func([]byte) bool) bool {
 	return true
 }
 
-// foldWhole folds a name like text, and keeps its punctuation: white space becomes one
-// space, and an Exact at the beginning is left out. The result is valid until the next
-// call.
+// foldWhole folds a name like text, but keeps its punctuation. Each run of white space
+// becomes one space, and an Exact at the beginning is left out. The result is valid until
+// the next call.
 func (a *Analyzer) foldWhole(s string) []byte {
 	a.Reset(s)
 	a.full, a.cyrillic = false, false
@@ -297,8 +298,9 @@ func (a *Analyzer) foldWhole(s string) []byte {
 	return a.whole
 }
 
-// lang yields a tag and its shorter forms, each also between the marks before and after it.
-// The first is the whole tag, with the mark after it if there is one.
+// lang yields a language tag and its shorter forms. It yields each of them both plain and
+// with the marks before and after it. The first term is the whole tag, followed by the
+// mark after it if there is one.
 func (a *Analyzer) lang(tag, before, after string, yield func([]byte) bool) bool {
 	tag = foldLang(tag)
 	for tag = cut(tag, MaxTerm-len(before)-len(after)); tag != ""; {

@@ -10,7 +10,7 @@ import (
 
 // These are the limits of A ->N B.
 const (
-	MaxWithin = 100 // messages from A to B
+	MaxWithin = 100 // the largest N
 	MaxThens  = 10  // arrows in a query
 )
 
@@ -18,12 +18,12 @@ const (
 // with a Then; for any other query it agrees with [Match]. The messages are all those
 // inside the scope, oldest first, in the order of hits ([Compare]).
 //
-// The messages and calls of one service and conversation that were sent at a known time are
-// its turns ([Turns]). Messages without a conversation or a time, and those outside the
-// scope, are not turns: they do not match a Then, and are not counted. A turn matches a
-// Then if it matches Second and one of the Within turns before it matches First and, if
-// Other, was sent by another account. The sender of a turn without one is unknown, so it is
-// never another account.
+// The messages and calls of one service and conversation that were sent at a known time
+// are its turns ([Turns]). Messages without a conversation or a time, and those outside
+// the scope, are not turns: they do not match a Then, and are not counted. A turn matches
+// a Then if it matches Second and one of the Within turns before it matches First and, if
+// Other is set, was sent by another account. If a turn has no sender, its sender is
+// unknown and never counts as another account.
 func MatchAll(n Node, docs []*Doc) []bool { return matchAll(n, docs, Turns(n)) }
 
 func matchAll(n Node, docs []*Doc, types argus.TypeSet) []bool {
@@ -76,8 +76,8 @@ func matchAll(n Node, docs []*Doc, types argus.TypeSet) []bool {
 	return matches
 }
 
-// Alone returns the part of a query that one message can be tested for without those before
-// it: for a Then its second node, and no condition if the query excludes a Then.
+// Alone returns the part of a query that can be tested on one message, without those before
+// it. It replaces a Then by its second node, and drops a Then that the query excludes.
 func Alone(n Node) Node {
 	switch n := n.(type) {
 	case Then:
@@ -91,18 +91,18 @@ func Alone(n Node) Node {
 	return mapInner(n, Alone)
 }
 
-// joins reports whether one message may match the first node and the other the second.
+// joins reports whether the senders of two messages allow them to match First and Second.
 func (n Then) joins(first, second *Doc) bool {
 	a, b := first.Lead().Message.From, second.Lead().Message.From
 	return !n.Other || a != "" && b != "" && a != b
 }
 
-// turn reports whether a sighting is of one of the types.
+// turn reports whether any sighting has one of the types.
 func (d *Doc) turn(types argus.TypeSet) bool {
 	return slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return types.Has(s.Message.Type) })
 }
 
-// byOther ends an arrow whose right side another account sent.
+// byOther ends an arrow whose right side must have been sent by another account.
 const byOther = ":other"
 
 // then reads operands joined by arrows.
@@ -116,12 +116,12 @@ func (p *parser) then() (Node, error) {
 		if number != "" {
 			if within, err = strconv.Atoi(number); err != nil || within < 1 || within > MaxWithin {
 				return nil, p.fail(start, end, "%s is not a number of messages: a ->5 b finds b up to 5 messages after a; want at most %d", oneLine(cut(number, 40)), MaxWithin).
-					hint("a ->5:other b finds it if another account sent it")
+					hint("a ->5:other b finds b only if another account sent it")
 			}
 		}
 		p.pos = end
 		if p.thens++; p.thens > MaxThens {
-			return nil, p.fail(start, end, "more than %d times one message after another", MaxThens)
+			return nil, p.fail(start, end, "the query has more than %d arrows (->)", MaxThens)
 		}
 		var second Node
 		if second, err = p.and(); err == nil {

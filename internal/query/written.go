@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// written reads the words after an =, as they are written, letter for letter.
+// written reads the words after an = letter for letter, as they are written.
 func (p *parser) written() (Node, error) {
 	start := p.pos
 	p.pos++

@@ -18,9 +18,9 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Disk is a disk in memory whose power can be cut. Unsynced writes may then be there,
-// be gone, or be there in part; a name that was not made durable with its directory may
-// be the old or the new one.
+// Disk is a disk in memory whose power can be cut. After a cut, unsynced writes may be
+// there, be gone, or be there in part; a name that was not made durable with its
+// directory may be the old or the new one.
 type Disk struct {
 	mu    sync.Mutex
 	rng   *rand.Rand

@@ -1,5 +1,5 @@
-// Package explain says in plain words which messages a query selects, for people who sign an
-// order and do not know the language.
+// Package explain says in plain words which messages a query selects. It is for people
+// who sign an order but do not know the query language.
 package explain
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Query returns a sentence, with a line for each condition if there are several.
+// Query returns a sentence, followed by a line for each condition if there are several.
 func Query(n query.Node) string {
 	var b strings.Builder
 	b.WriteString("A message is selected if ")
@@ -18,7 +18,7 @@ func Query(n query.Node) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// explain completes a line that says "if", and adds lines that begin with indent.
+// explain completes a line that ends with "if", and adds lines that begin with indent.
 func explain(b *strings.Builder, n query.Node, indent string) {
 	list := func(head string, nodes []query.Node) {
 		fmt.Fprintf(b, "%s:\n", head)
@@ -45,40 +45,40 @@ func explain(b *strings.Builder, n query.Node, indent string) {
 	}
 }
 
-// condition states the demand of a node without others inside.
+// condition describes a node that has no other nodes inside.
 func condition(n query.Node) string {
 	switch n := n.(type) {
 	case query.All:
-		return "it is in the store: every message is"
+		return "it is in the store, as every message is"
 	case query.Word:
-		return fmt.Sprintf("its text has the word %q", n.Term)
+		return fmt.Sprintf("its text contains the word %q", n.Term)
 	case query.Phrase:
-		return fmt.Sprintf("its text has the words %q, one after another", strings.Join(n.Terms, " "))
+		return fmt.Sprintf("its text contains the words %q in this order, with no other words between them", strings.Join(n.Terms, " "))
 	case query.Number:
-		return fmt.Sprintf("its text has the number %s, however its digits are grouped", n.Digits)
+		return fmt.Sprintf("its text contains the number %s, however its digits are grouped", n.Digits)
 	case query.Written:
-		return fmt.Sprintf("its text has %q, written exactly so", n.Text)
+		return fmt.Sprintf("its text contains %q, written exactly like this", n.Text)
 	case query.Prefix:
-		return fmt.Sprintf("its text has a word that begins with %q", n.Term)
+		return fmt.Sprintf("its text contains a word that begins with %q", n.Term)
 	case query.Part:
 		if n.AtEnd {
-			return fmt.Sprintf("its text has a word that ends with %q", n.Term)
+			return fmt.Sprintf("its text contains a word that ends with %q", n.Term)
 		}
-		return fmt.Sprintf("its text has a word that contains %q", n.Term)
+		return fmt.Sprintf("its text contains a word with %q in it", n.Term)
 	case query.Fuzzy:
-		return fmt.Sprintf("its text has %q, or a word that differs from it in at most %s", n.Term, counted(n.Distance, "character"))
+		return fmt.Sprintf("its text contains %q, or a word that differs from it by at most %s", n.Term, counted(n.Distance, "character"))
 	case query.Stem:
-		return fmt.Sprintf("its text has a form of the word %q in the language %q", n.Term, n.Lang)
+		return fmt.Sprintf("its text contains a form of the word %q in the language %q", n.Term, n.Lang)
 	case query.Regexp:
-		return fmt.Sprintf("its text has a place that matches the regular expression %s", n)
+		return fmt.Sprintf("part of its text matches the regular expression %s", n)
 	case query.Field:
 		return fieldCondition(n)
 	case query.List:
-		of := "its text has one of"
+		of := "its text contains one of"
 		if n.Field != "" {
 			of = subject(n.Field) + " one of"
 		}
-		return fmt.Sprintf("%s the %s of the list %q, in the version with the SHA-256 %s", of, counted(len(n.Nodes), "entry"), n.Name, n.Hash)
+		return fmt.Sprintf("%s the %s in the list %q, in its version with the SHA-256 %s", of, counted(len(n.Nodes), "entry"), n.Name, n.Hash)
 	case query.Sent:
 		return sentCondition(n)
 	case query.And, query.Or, query.Not, query.Then:
@@ -99,7 +99,7 @@ func sentCondition(n query.Sent) string {
 	return fmt.Sprintf("it was sent on or after %s, and before %s", day(n.From), day(n.To))
 }
 
-// subject begins a sentence about a field, which a value ends.
+// subject returns the beginning of a sentence about a field; a value ends the sentence.
 func subject(f query.FieldName) string {
 	switch f {
 	case query.From:
@@ -107,7 +107,7 @@ func subject(f query.FieldName) string {
 	case query.To:
 		return "one of its receivers is"
 	case query.With, query.Named:
-		return "its sender, a receiver or an account that it names is"
+		return "its sender, one of its receivers or an account that it names is"
 	case query.In:
 		return "its conversation is"
 	case query.Service:
@@ -115,15 +115,15 @@ func subject(f query.FieldName) string {
 	case query.Delivery:
 		return "it was found in the delivery"
 	case query.Has:
-		return "it has something of this kind:"
+		return "it contains something of this kind:"
 	case query.Is:
-		return "it is of this type or in this state:"
+		return "it has this type or state:"
 	case query.Lang:
 		return "its language, stated or found by Argus, is"
 	case query.Entity:
-		return "its text has the identifier or the kind of identifier"
+		return "its text contains the identifier or kind of identifier"
 	case query.Same:
-		return "its content is that of the message"
+		return "its content is the same as that of the message"
 	}
 	return "the field " + string(f) + " is"
 }
@@ -134,20 +134,20 @@ func fieldCondition(n query.Field) string {
 	case n.Prefix:
 		return fmt.Sprintf("%s one that begins with %q", subject(n.Name), value)
 	case n.Name == query.Lang && exact:
-		return fmt.Sprintf("its language is stated, and is %q", value)
+		return fmt.Sprintf("its stated language is %q", value)
 	case n.Name == query.Lang && strings.HasSuffix(value, query.Found):
 		return fmt.Sprintf("its language is not stated, and Argus found %q", strings.TrimSuffix(value, query.Found))
 	case n.Name == query.Same && exact:
-		return "its content is the one with the key " + value
+		return "its content has the key " + value
 	case exact:
-		return fmt.Sprintf("%s %q, written exactly so", subject(n.Name), value)
+		return fmt.Sprintf("%s %q, written exactly like this", subject(n.Name), value)
 	case n.Name == query.Has || n.Name == query.Is || n.Name == query.Delivery:
 		return subject(n.Name) + " " + value
 	}
 	return fmt.Sprintf("%s %q", subject(n.Name), value)
 }
 
-// counted formats a small number with its noun.
+// counted formats a small number followed by its noun.
 func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

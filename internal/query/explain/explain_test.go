@@ -14,44 +14,44 @@ func TestQuery(t *testing.T) {
 	}
 	lists := func(string, string) (*query.WordList, error) { return words, nil }
 	for text, want := range map[string]string{
-		"":            "A message is selected if it is in the store: every message is",
-		"same:00ab12": `A message is selected if its content is that of the message "00ab12"`,
-		"same:=8003785c0bc64700d3a38c2ec86b6b1a276dbb8447db430a": "A message is selected if its content is the one with the key 8003785c0bc64700d3a38c2ec86b6b1a276dbb8447db430a",
+		"":            "A message is selected if it is in the store, as every message is",
+		"same:00ab12": `A message is selected if its content is the same as that of the message "00ab12"`,
+		"same:=8003785c0bc64700d3a38c2ec86b6b1a276dbb8447db430a": "A message is selected if its content has the key 8003785c0bc64700d3a38c2ec86b6b1a276dbb8447db430a",
 		"delivery:D-0007 sent:2021-02-14..2021-03-09 (with:Q3XK9A OR from:=7B2FAA)": `A message is selected if each of these is true:
   - it was found in the delivery D-0007
   - it was sent on or after 14 February 2021, 00:00:00 UTC, and before 10 March 2021, 00:00:00 UTC
   - at least one of these is true:
-    - its sender, a receiver or an account that it names is "q3xk9a"
-    - its sender is "7B2FAA", written exactly so`,
+    - its sender, one of its receivers or an account that it names is "q3xk9a"
+    - its sender is "7B2FAA", written exactly like this`,
 		"list:goods -service:sky": `A message is selected if each of these is true:
-  - its text has one of the 2 entries of the list "goods", in the version with the SHA-256 ` + words.Hash + `
+  - its text contains one of the 2 entries in the list "goods", in its version with the SHA-256 ` + words.Hash + `
   - this is not true:
     - its service is "sky"`,
-		"to:list:goods": `A message is selected if one of its receivers is one of the 2 entries of the list "goods", in the version with the SHA-256 ` + words.Hash,
+		"to:list:goods": `A message is selected if one of its receivers is one of the 2 entries in the list "goods", in its version with the SHA-256 ` + words.Hash,
 		"when ->5:other tomorrow": `A message is selected if the second of these is true, and the first is true of one of the 5 messages before it in its conversation that somebody else sent:
-  - its text has the word "when"
-  - its text has the word "tomorrow"`,
+  - its text contains the word "when"
+  - its text contains the word "tomorrow"`,
 		`"the dock" OR har* OR *bour* OR *our OR dok~1 OR boats~en OR =Dock OR /d[0-9]+/ OR 470123456`: `A message is selected if at least one of these is true:
-  - its text has the words "the dock", one after another
-  - its text has a word that begins with "har"
-  - its text has a word that contains "bour"
-  - its text has a word that ends with "our"
-  - its text has "dok", or a word that differs from it in at most 1 character
-  - its text has a form of the word "boats" in the language "en"
-  - its text has "Dock", written exactly so
-  - its text has a place that matches the regular expression /d[0-9]+/
-  - its text has the number 470123456, however its digits are grouped`,
+  - its text contains the words "the dock" in this order, with no other words between them
+  - its text contains a word that begins with "har"
+  - its text contains a word with "bour" in it
+  - its text contains a word that ends with "our"
+  - its text contains "dok", or a word that differs from it by at most 1 character
+  - its text contains a form of the word "boats" in the language "en"
+  - its text contains "Dock", written exactly like this
+  - part of its text matches the regular expression /d[0-9]+/
+  - its text contains the number 470123456, however its digits are grouped`,
 		"sent:>=2021 has:attachment is:locked in:har* lang:nl lang:=fr lang:de? entity:phone sent:<2022 harbour": `A message is selected if each of these is true:
   - it was sent on or after 1 January 2021, 00:00:00 UTC
-  - it has something of this kind: attachment
-  - it is of this type or in this state: locked
+  - it contains something of this kind: attachment
+  - it has this type or state: locked
   - its conversation is one that begins with "har"
   - its language, stated or found by Argus, is "nl"
-  - its language is stated, and is "fr"
+  - its stated language is "fr"
   - its language is not stated, and Argus found "de"
-  - its text has the identifier or the kind of identifier "phone"
+  - its text contains the identifier or kind of identifier "phone"
   - it was sent before 1 January 2022, 00:00:00 UTC
-  - its text has the word "harbour"`,
+  - its text contains the word "harbour"`,
 	} {
 		n, err := query.Parse(text, query.Options{Lists: lists})
 		if err != nil {
@@ -63,7 +63,7 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// TestAllFields: every field has words of its own.
+// TestAllFields: every field has its own wording.
 func TestAllFields(t *testing.T) {
 	for _, f := range append(query.Fields, query.Named) {
 		if strings.HasPrefix(subject(f), "the field") {

@@ -1,9 +1,9 @@
-// Package querytest reads the scripts of messages, queries and expected hits
-// that everything which answers queries has to pass.
+// Package querytest reads scripts of messages, queries and expected hits. Everything that
+// answers queries must pass them.
 //
-// The scripts are in internal/query/testdata, one topic a file. A line is a
-// word and its argument; lines that begin with white space belong to the line
-// above; empty lines and lines that begin with # are comments.
+// The scripts are in internal/query/testdata, one file per topic. A line is a word and
+// its argument. Lines that begin with white space belong to the line above. Empty lines
+// and lines that begin with # are comments.
 //
 //	message LABEL           a message, with these lines below it:
 //		service whatsapp    default "test"
@@ -14,13 +14,13 @@
 //		title The group     Title
 //		sent 2021-02-14T12:03:11Z
 //		lang pt-BR
-//		text Hello          a second one is a second line of the text
+//		text Hello          another one adds a line to the text
 //		state deleted       one line for each
 //		attachment a.jpg    one line for each
 //		reply ID            ReplyTo
 //		forward NAME        ForwardedFrom
 //		type call
-//		takes LAWYER        part in the call, one line for each
+//		takes LAWYER        somebody who takes part in the call, one line for each
 //		delivery 7          one line for each, default 1
 //		differs             another copy has a text that no query finds
 //		copy                the lines below it make another copy of the message,
@@ -28,12 +28,12 @@
 //	                        unless a line changes them
 //	list NAME               a stored list, with these lines below it:
 //		entry TEXT
-//	zone Europe/Brussels    in which the queries that follow are read
-//	scope TEXT              in which the queries that follow are asked
-//	query TEXT              a query on all messages of the file, with one of
-//		want LABEL …        exactly these match, in any order; may be none
-//		error TEXT          it does not parse, and the message has TEXT
-//	                        and perhaps:
+//	zone Europe/Brussels    the time zone in which the following queries are read
+//	scope TEXT              the scope in which the following queries are asked
+//	query TEXT              a query on all messages in the file, with one of
+//		want LABEL …        exactly these match, in any order; may be empty
+//		error TEXT          it does not parse, and the error contains TEXT
+//	                        and optionally:
 //		at TEXT             the error points at this piece of the query
 //		prints TEXT         how the query is printed back
 //		marks LABEL A|B …   the pieces of the message's text that are marked
@@ -97,8 +97,8 @@ type Case struct {
 	Marks map[string][]string
 }
 
-// Scripts reads all scripts. It looks for them upwards from the directory of the running
-// test.
+// Scripts reads all scripts. It looks for them in the directory of the running test and
+// in those above it.
 func Scripts(tb testing.TB) []*Script {
 	tb.Helper()
 	dir, err := os.Getwd()
@@ -221,7 +221,7 @@ func Parse(name, text string) (*Script, error) {
 	return s, nil
 }
 
-// sealed returns a list as it would be read from its file.
+// sealed returns a list as it would be if it were read from its file.
 func sealed(l *query.WordList) (query.WordList, error) {
 	read, err := query.ParseList(l.Name, []byte(strings.Join(l.Entries, "\n")))
 	if err != nil {
@@ -327,7 +327,7 @@ func (d *Doc) complete() {
 	}
 }
 
-// see adds a sighting. A copy that differs only in its time is of the first version.
+// see adds a sighting. A copy that differs only in its time has the first version.
 func (d *Doc) see(n argus.DeliveryNumber, m argus.Message) {
 	id, version := m.Identity()
 	if len(d.Sightings) > 0 && id != d.Sightings[0].ID {
