@@ -42,7 +42,7 @@ check_cross() {
 }
 
 # Long tests with a single goroutine, in which there are no races to find. "go test ./..." runs them.
-alone='^Test(DevicesAreBounded|EveryByteCounts|ManyCopiesAreLinearWork|CompareEqual|World|BombsApart|Oracle|Mutants|Statistics)$'
+alone='^Test(DevicesAreBounded|EveryByteCounts|ManyCopiesAreLinearWork|ManyCopiesOfOneMessage|SameContentIsLinearWork|CompareEqual|World|PlotsAreFound|PhonesAndServerMeet|ReportsMeet|LargeMessages|HugeLine|BombsApart|Oracle|Mutants|Statistics)$'
 
 check_tests() { say go test -race -shuffle=on -timeout 30m -skip "$alone" ./...; }
 

@@ -117,6 +117,9 @@ func lastAcknowledged(out io.Reader) (seq uint64) {
 // name on purpose.
 func build(t *testing.T, promise string) string {
 	t.Helper()
+	if underRace {
+		t.Skip("builds the real binary, in which there is no race detector; go test without -race runs it")
+	}
 	binary := filepath.Join(t.TempDir(), "argus")
 	args := []string{"build", "-o", binary}
 	if promise != "" {
