@@ -324,7 +324,7 @@ func TestDryRunStaysOnTheDiskOfTheStore(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "mount", "-o", "remount,ro,bind", filepath.Dir(case1)).CombinedOutput(); err != nil {
 		t.Skipf("nothing can be mounted read-only here: %v: %s", err, out)
 	}
-	if _, errOut := dry(case1, 1); !strings.Contains(errOut, "read-only file system") || !strings.Contains(errOut, "unpacked nowhere else") {
+	if _, errOut := dry(case1, 1); !strings.Contains(errOut, "read-only file system") || !strings.Contains(errOut, "not unpacked anywhere else") {
 		t.Errorf("on write-protected media: %s", errOut)
 	}
 }

@@ -18,12 +18,12 @@ import (
 )
 
 // A besideLedger is a reader's own ledger, signed with the reader's own key. It records
-// the acts on a store whose ledger cannot be written, because the media are
-// write-protected or the disk is full. Its first entry, and one for each state of the
-// store that is read later, has the store's signed checkpoint, and with it the root of the
-// store's ledger.
+// acts on a store whose ledger cannot be written, because the medium is write-protected
+// or the disk is full. Its first entry holds the store's signed checkpoint, and with it
+// the root of the store's ledger. There is another such entry for each later state of the
+// store that is read.
 type besideLedger struct {
-	dir  string // the reader's folder for this store
+	dir  string // the folder of the reader's files for this store
 	from string // the store's folder
 	o    ledger.Options
 
@@ -31,16 +31,16 @@ type besideLedger struct {
 	ledger *ledger.Ledger // nil until it is needed
 }
 
-// openedCheckpoint is the detail of the acts that have the store's checkpoint.
+// openedCheckpoint is the name of the detail that holds the store's checkpoint.
 const openedCheckpoint = "checkpoint"
 
-// besideDir returns the folder of a reader's files for a store. Copies of one store have
-// the same id, and so the same folder.
+// besideDir returns the folder of a reader's files for a store. Copies of a store have
+// the same id, and therefore the same folder.
 func besideDir(o Options, store string) string {
 	return filepath.Join(o.ReaderDir, filepath.Base(store))
 }
 
-// besideError is the error of a reader's own ledger, in the folder dir.
+// besideError is an error from a reader's own ledger, which is in the folder dir.
 type besideError struct {
 	error
 	dir string
@@ -56,7 +56,7 @@ func makeReaderDir(dir string) error {
 	return nil
 }
 
-// Append records an act in the reader's ledger, and makes the ledger if there is none.
+// Append records an act in the reader's ledger, and creates the ledger if there is none.
 func (b *besideLedger) Append(ctx context.Context, act ledger.Act) (ledger.Entry, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -136,7 +136,7 @@ func (b *besideLedger) Close() error {
 	return b.ledger.Close()
 }
 
-// recorder writes to the store's ledger, and to the reader's if that is not possible.
+// recorder writes to the store's ledger or, if that is not possible, to the reader's.
 type recorder struct {
 	*ledger.Ledger
 	beside    *besideLedger
@@ -172,7 +172,7 @@ func isProtected(dir string) bool {
 	return false
 }
 
-// BesideLedger is the reader's ledger for a store.
+// BesideLedger describes the reader's ledger for a store.
 type BesideLedger struct {
 	// Dir is its folder; Key is the reader's public key.
 	Dir     string         `json:"dir"`
@@ -180,9 +180,9 @@ type BesideLedger struct {
 	Entries []ledger.Entry `json:"entries"`
 }
 
-// Beside returns the last acts that this reader recorded in his own ledger, and the result
-// of checking it; nil if there is none. They are the reader's own, so no authority is
-// needed.
+// Beside returns the most recent acts that this reader recorded in his own ledger, and
+// the result of checking that ledger. It returns nil if there is none. The acts are the
+// reader's own, so no authority is needed.
 func (n *Node) Beside(ctx context.Context, limit int) (*BesideLedger, *verify.LedgerReport, error) {
 	dir := besideDir(n.o, n.Info.Store)
 	k, err := admin.ReaderKeys(dir)
@@ -210,8 +210,8 @@ func (n *Node) Beside(ctx context.Context, limit int) (*BesideLedger, *verify.Le
 	return b, report, l.Close()
 }
 
-// temp makes a temporary file next to the originals, or among the reader's own files if
-// that is impossible.
+// temp creates a temporary file next to the originals or, if that is impossible, among
+// the reader's own files.
 func (n *Node) temp() (*os.File, error) {
 	if !n.protected {
 		return n.evidence.TempFile()

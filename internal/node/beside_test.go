@@ -30,7 +30,7 @@ import (
 // protect makes a folder read-only until the test ends, or skips the test.
 func protect(t *testing.T, dir string) {
 	t.Helper()
-	if os.Geteuid() == 0 { // permissions do not bind root
+	if os.Geteuid() == 0 { // root ignores permissions
 		for _, args := range [][]string{{"--bind", dir, dir}, {"-o", "remount,ro,bind", dir}} {
 			if out, err := exec.CommandContext(t.Context(), "mount", args...).CombinedOutput(); err != nil {
 				t.Skipf("nothing can be mounted read-only here: %v: %s", err, out)
@@ -62,9 +62,9 @@ func protect(t *testing.T, dir string) {
 	t.Cleanup(func() { _ = chmod(0o600, 0o700) })
 }
 
-// A store that cannot be written is read without its key, with a ledger of the reader's
-// own, and the reader's own index if the store's has not seen everything. Nothing can be
-// administered.
+// A store that cannot be written is read without its key, with the reader's own ledger,
+// and with the reader's own index if the store's index has not seen everything. Nothing
+// can be administered.
 func TestProtectedStore(t *testing.T) {
 	for _, indexed := range []bool{true, false} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
@@ -118,7 +118,7 @@ func TestProtectedStore(t *testing.T) {
 	}
 }
 
-// A writable store needs no files of the reader.
+// A writable store needs no files of the reader's own.
 func TestNothingBeside(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	o.ReaderDir = t.TempDir()
@@ -146,7 +146,7 @@ func TestNothingBeside(t *testing.T) {
 	}
 }
 
-// On a full disk the index stays as it is, and the node reports it.
+// On a full disk, the index stays as it is, and the node reports this.
 func TestIndexWithoutRoom(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 10))
@@ -228,13 +228,13 @@ func TestInsideAnArchive(t *testing.T) {
 	}
 }
 
-// A server follows deliveries of another process, whether it keeps the index or not.
+// A server follows deliveries of another process, whether or not it keeps the index.
 func TestServeFollows(t *testing.T) {
 	for _, keeps := range []bool{true, false} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 		makeStore(t, dir, o, lines(0, 10))
 		var other *Node
-		if !keeps { // another process does
+		if !keeps { // another process keeps it
 			other, _ = openToWrite(t, dir, o)
 		}
 		n, err := Open(t.Context(), dir, o)
@@ -242,7 +242,7 @@ func TestServeFollows(t *testing.T) {
 			t.Fatal(err)
 		}
 		if (n.followers != nil) != keeps {
-			t.Fatalf("it keeps %v, want %v", n.followers, keeps)
+			t.Fatalf("the server keeps %v, want %v", n.followers, keeps)
 		}
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -300,7 +300,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 	store := filepath.Join(t.TempDir(), "s")
 	makeStore(t, store, o)
-	if err := Create(t.Context(), store, o); err == nil || !strings.Contains(err.Error(), "a store already") {
+	if err := Create(t.Context(), store, o); err == nil || !strings.Contains(err.Error(), "already a store") {
 		t.Errorf("a store: %v", err)
 	}
 	blocked := o
@@ -343,8 +343,8 @@ func (f *failing) Position() uint64                           { return 0 }
 func (f *failing) Add(context.Context, []*argus.Record) error { return f.err }
 func (f *failing) Flush(context.Context) error                { return nil }
 
-// An index of another version is rebuilt by its keeper, and by a reader of a store that
-// cannot be written among his own files; verify reports it.
+// The keeper of an index of another version rebuilds it. If the store cannot be written,
+// a reader builds a new index among his own files. Verify reports the version.
 func TestOutdatedIndex(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 50))
@@ -369,7 +369,7 @@ func TestOutdatedIndex(t *testing.T) {
 	}
 	for old, older := range map[string]string{
 		`"analysis":"`: `"analysis":"another `,
-		// Version 4 had no trees of open deliveries.
+		// Version 4 had no trees for open deliveries.
 		`"version":\d+(.*"evidence":"\S+ \S+ [^" ]+)[^"]*"`: `"version":4$1"`,
 	} {
 		outdate(old, older)
@@ -401,7 +401,7 @@ func TestReindex(t *testing.T) {
 	wantClean(t, dir)
 	n, _ := openToWrite(t, dir, o) // this process keeps the index
 	if _, err := Reindex(t.Context(), dir, o); !errors.Is(err, argus.ErrLocked) {
-		t.Errorf("while somebody keeps it: %v", err)
+		t.Errorf("while another node keeps the index: %v", err)
 	}
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
@@ -426,7 +426,7 @@ func TestReindex(t *testing.T) {
 	}
 }
 
-// Who fills in the missing fields if there is one answer.
+// Who fills in missing fields if there is only one answer.
 func TestWho(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o)
@@ -447,7 +447,7 @@ func TestWho(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := n.Who(t.Context(), desk.Who{Actor: "zoe"}); !errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "2 authorities name zoe (A-0001, A-0002)") {
-		t.Errorf("two of them: %v", err)
+		t.Errorf("with two authorities: %v", err)
 	}
 	refusals := func(authority, reason string) {
 		t.Helper()
@@ -469,7 +469,7 @@ func TestWho(t *testing.T) {
 		t.Fatal(err)
 	}
 	if who, err := n.Who(t.Context(), desk.Who{Actor: "zoe"}); err != nil || who.Authority != "A-0002" {
-		t.Errorf("the one in force: %+v, %v", who, err)
+		t.Errorf("the only authority in force: %+v, %v", who, err)
 	}
 	if err := n.Admin.RevokeAuthority(t.Context(), "", 2, "over"); err != nil {
 		t.Fatal(err)
@@ -478,7 +478,7 @@ func TestWho(t *testing.T) {
 		t.Errorf("none is in force: %v", err)
 	}
 	refusals("", "is in force")
-	// However it was written, the ledger and the answer have the number in one form.
+	// However the number was written, the ledger and the answer have it in the same form.
 	zoe, err := n.Who(t.Context(), desk.Who{Actor: "zoe", Authority: "2"})
 	if err != nil || zoe.Authority != "A-0002" {
 		t.Errorf("%+v, %v", zoe, err)
@@ -494,12 +494,12 @@ func TestWho(t *testing.T) {
 		refusals(want, "ingest")
 	}
 	if who, err := n.Who(t.Context(), desk.Who{Actor: "bert"}); err != nil || who.Authority != "A-0001" {
-		t.Errorf("the one that has ended: %+v, %v", who, err)
+		t.Errorf("an authority that has ended: %+v, %v", who, err)
 	}
 }
 
-// The temporary files of a reading that takes nothing in are on the disk of the store, or
-// where it would be made.
+// The temporary files of a reading that ingests nothing are on the disk of the store, or
+// on the disk where the store would be created.
 func TestTempBeside(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	for _, made := range []bool{false, true} {
@@ -527,7 +527,8 @@ func TestTempBeside(t *testing.T) {
 	}
 }
 
-// An intake that is too far ahead of a follower waits for it, or for the end of the work.
+// An intake that is too far ahead of a follower waits for the follower, or until the work
+// ends.
 func TestPace(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 20))
@@ -555,7 +556,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// Only regular files of a folder are copied, and a missing folder is not copied.
+// Only regular files in a folder are copied, and a missing folder is skipped.
 func TestCopyFolder(t *testing.T) {
 	from, into := t.TempDir(), filepath.Join(t.TempDir(), "into")
 	if err := copyFolder(filepath.Join(from, "nowhere"), into); err != nil || layout.There(into) {

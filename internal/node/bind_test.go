@@ -60,7 +60,8 @@ func wantSound(t *testing.T, dir, what string, notes ...string) {
 	}
 }
 
-// opens returns the error with which a store opens, for reading and for writing.
+// opens returns the error of opening a store, which must be the same for reading and for
+// writing.
 func opens(t *testing.T, dir string, o Options) error {
 	t.Helper()
 	var err error
@@ -74,12 +75,12 @@ func opens(t *testing.T, dir string, o Options) error {
 	return err
 }
 
-// A ledger that is cut back while the rest of the store stays is detected again and again:
+// A ledger that is cut back while the rest of the store stays is detected every time:
 // nothing can continue on top of it.
 func TestLedgerRolledBackAlone(t *testing.T) {
 	for name, seals := range map[string]func(dir string){
 		"as it is": func(string) {},
-		"without a seal": func(dir string) { // as if the crash had come before it
+		"without a seal": func(dir string) { // as if the crash had come before the seal
 			if err := errors.Join(os.Remove(filepath.Join(dir, "deliveries/D-0002.seal")), os.Remove(filepath.Join(dir, "deliveries/D-0002.tree"))); err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +105,7 @@ func TestLedgerRolledBackAlone(t *testing.T) {
 	}
 }
 
-// Another ledger of the same key and length is not the one that a seal was made over.
+// A seal detects another ledger with the same key and length.
 func TestLedgerForkedAlone(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -114,7 +115,7 @@ func TestLedgerForkedAlone(t *testing.T) {
 	}
 	ingest(t, dir, o, "more.jsonl")
 	back()
-	// Somebody with the key writes other acts, as many and more.
+	// Somebody with the key writes other acts: first the same number, then more.
 	info, err := readInfo(dir, false)
 	if err != nil {
 		t.Fatal(err)
@@ -137,12 +138,12 @@ func TestLedgerForkedAlone(t *testing.T) {
 	}
 	wantDamage(t, dir, "forked", "which this ledger never had")
 	if err := opens(t, dir, o); !errors.Is(err, argus.ErrDamaged) {
-		t.Errorf("it opens: %v", err)
+		t.Errorf("the store opens: %v", err)
 	}
 }
 
-// fabricate puts messages into the evidence of a store without a key, as a delivery that
-// was begun and not sealed.
+// fabricate puts messages into the evidence of a store without using a key, as a delivery
+// that was begun but not sealed.
 func fabricate(t *testing.T, dir string, messages int) {
 	t.Helper()
 	s, err := evidence.Open(dir, evidence.Options{})
@@ -177,8 +178,8 @@ func fabricate(t *testing.T, dir string, messages int) {
 	}
 }
 
-// An open delivery of messages that somebody put in without a key is damage. Neither
-// abandoning nor continuing it makes a seal for it.
+// An open delivery that somebody put into the evidence without a key counts as damage.
+// Neither abandoning nor continuing it creates a seal for it.
 func TestFabricatedDelivery(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -203,8 +204,8 @@ func TestFabricatedDelivery(t *testing.T) {
 
 type stopped struct{ at string }
 
-// stopAt returns options that stop a process at a failpoint as if it was killed: nothing
-// happens after it.
+// stopAt returns options that stop a process at a failpoint as if it had been killed:
+// nothing happens after that.
 func stopAt(o Options, name string) Options {
 	o.Failpoint = func(here string) {
 		if here == name {
@@ -214,7 +215,7 @@ func stopAt(o Options, name string) Options {
 	return o
 }
 
-// until runs work, which is stopped at a failpoint.
+// until runs work until a failpoint stops it.
 func until(t *testing.T, o Options, dir string, work func(n *Node)) {
 	t.Helper()
 	n, err := Open(t.Context(), dir, o)
@@ -232,8 +233,8 @@ func until(t *testing.T, o Options, dir string, work func(n *Node)) {
 	work(n)
 }
 
-// After a crash between the opening of a delivery and its entry, the next writer adds the
-// entry, and nothing is lost.
+// After a crash between the opening of a delivery and the ledger entry for it, the next
+// writer adds the entry, and nothing is lost.
 func TestOpeningIsCompleted(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -265,7 +266,7 @@ func TestOpeningIsCompleted(t *testing.T) {
 	wantSound(t, dir, "at the end")
 }
 
-// The acts that finish an interrupted delivery are in the ledger.
+// The ledger records the acts that finish an interrupted delivery.
 func TestAbandonIsAnAct(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 10))
@@ -306,7 +307,8 @@ func TestAbandonIsAnAct(t *testing.T) {
 	wantSound(t, dir, "abandoned")
 }
 
-// A changed or missing envelope is damage; one that an order destroyed is a note.
+// A changed or missing envelope is reported as damage; one that was destroyed by order is
+// reported in a note.
 func TestEnvelopesOfAStore(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -350,8 +352,8 @@ func destroyWords(t *testing.T, dir string, o Options, from, to uint64) {
 	}
 }
 
-// If destroying words is interrupted at any point, the next opening completes or undoes
-// all of it; meanwhile verify finds no damage.
+// If the destruction of words is interrupted at any point, the next opening completes or
+// undoes all of it; until then, verify finds no damage.
 func TestDestroyingWordsIsWhole(t *testing.T) {
 	for moment, completed := range map[string]bool{"destroy.ready": false, "destroy.recorded": true, "destroy.between": true} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
@@ -386,7 +388,7 @@ func TestDestroyingWordsIsWhole(t *testing.T) {
 	}
 }
 
-// A list whose name in the ledger is destroyed is still checked by its content.
+// A list whose name in the ledger has been destroyed is still checked by its content.
 func TestListWithoutItsName(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 10))
@@ -411,7 +413,7 @@ func grant(actors ...string) authority.Authority {
 	return authority.Authority{Basis: "warrant", GrantedBy: "judge", Purpose: "x", Actors: actors}
 }
 
-// If the ledger is busy, adding an authority leaves no file, and a second attempt makes
+// If the ledger is busy, adding an authority leaves no file, and a second attempt creates
 // one.
 func TestAuthorityWhileTheLedgerIsBusy(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
@@ -463,8 +465,8 @@ func TestAuthorityWhileTheLedgerIsBusy(t *testing.T) {
 	wantSound(t, dir, "again")
 }
 
-// A change that is interrupted at any point is there as a whole or not at all after the
-// next opening; meanwhile verify finds no damage.
+// If a change is interrupted at any point, the next opening completes or undoes all of
+// it; until then, verify finds no damage.
 func TestChangesAreWhole(t *testing.T) {
 	for what, change := range map[string]struct {
 		do   func(n *Node) error
@@ -498,7 +500,7 @@ func TestChangesAreWhole(t *testing.T) {
 				t.Fatal(err)
 			}
 			if change.done(n) != completed {
-				t.Errorf("%s, %s: it is there: %v", what, moment, !completed)
+				t.Errorf("%s, %s: the change is there: %v", what, moment, !completed)
 			}
 			if !completed {
 				if err := change.do(n); err != nil || !change.done(n) {
@@ -543,8 +545,8 @@ func TestAuthoritiesAtTheSameTime(t *testing.T) {
 	}
 }
 
-// An ended authority stays ended when the clock is set back, for reading and for taking
-// in; and one clock that was ahead does not lock everybody out for good.
+// If the clock is set back, an authority that has ended stays ended, for reading and for
+// ingesting. A clock that was once ahead does not lock everybody out for good.
 func TestClockOfAuthorities(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	day := func(n int) time.Time { return time.Date(2026, 12, n, 0, 0, 0, 0, time.UTC) }

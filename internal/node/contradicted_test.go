@@ -16,8 +16,9 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// administered makes a store with authorities for anna (A-0002, sound), bob (A-0003, with a
-// scope and a list) and carl (A-0004, revoked), A-0001 revoked, and two versions of a list.
+// administered makes a store in which A-0001 is revoked, with authorities for anna
+// (A-0002, sound), bob (A-0003, with a scope and a list) and carl (A-0004, revoked), and
+// with two versions of a list.
 func administered(t *testing.T) (string, Options) {
 	t.Helper()
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
@@ -48,9 +49,9 @@ func administered(t *testing.T) (string, Options) {
 	return dir, o
 }
 
-// An authority or a list that the ledger does not know, or contradicts, is used for nothing,
-// in a store that can be written and in one that cannot, and by a process that is open
-// already. The others are, and all are listed.
+// An authority or a list that the ledger does not know, or contradicts, is never used,
+// whether or not the store can be written, and not even by a process that already has the
+// store open. The others are used, and all of them are listed.
 func TestContradictedByTheLedger(t *testing.T) {
 	edit := func(t *testing.T, name string, change func(string) string) {
 		data, err := os.ReadFile(name)
@@ -155,7 +156,7 @@ func TestContradictedByTheLedger(t *testing.T) {
 					marked = marked || strings.Contains(v.Damage, file)
 				}
 				if !marked && name != "list changed" {
-					t.Errorf("%s: nothing is marked: %+v, %+v", what, list, lists)
+					t.Errorf("%s: nothing is marked as damaged: %+v, %+v", what, list, lists)
 				}
 			}
 			refused(before, "a process that was open")
@@ -189,8 +190,8 @@ func TestContradictedByTheLedger(t *testing.T) {
 	}
 }
 
-// A revocation that has its entry and not yet its name counts, also where nobody can finish
-// it, and so does an authority.
+// A revocation that has its ledger entry but not yet its file name takes effect, even if
+// nobody can finish it. So does an authority.
 func TestOnTheWayToItsName(t *testing.T) {
 	dir, o := administered(t)
 	folder := layout.File(dir, layout.Authorities)

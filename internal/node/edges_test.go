@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// TestMissingFolders removes each folder of a store, or puts a file in its place: that is
-// damage, and the rest is still checked.
+// TestMissingFolders removes each folder of a store, or puts a file in its place. Verify
+// must report damage, and still check the rest.
 func TestMissingFolders(t *testing.T) {
 	o := testOptions(t)
 	whole := filepath.Join(t.TempDir(), "s")
@@ -66,7 +66,7 @@ func TestMissingFolders(t *testing.T) {
 				t.Errorf("%s missing, a file %t: the damage is in %q", folder, file, damaged)
 			}
 			if !found(other) {
-				t.Errorf("%s missing, a file %t: %s is not looked at: %q", folder, file, other, damaged)
+				t.Errorf("%s missing, a file %t: %s is not checked: %q", folder, file, other, damaged)
 			}
 		}
 	}

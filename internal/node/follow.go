@@ -10,9 +10,9 @@ import (
 	"github.com/argus-evidence/argus/internal/follow"
 )
 
-// follower is derived from the evidence as its newest readings show it. The name is for
-// people. Those that a node keeps are in Node.followers; if one fails, the others stop,
-// too.
+// follower is something derived from the evidence as the newest readings show it. The
+// name is for people. The followers that a node keeps are in Node.followers; if one
+// fails, the others stop, too.
 type follower struct {
 	name string
 	derived
@@ -20,13 +20,13 @@ type follower struct {
 
 type derived interface {
 	follow.Follower
-	// Readings, Begin and Settle are as in index.Index.
+	// For Readings, Begin and Settle, see index.Index.
 	Readings() argus.DeliveryNumber
 	Begin(readings argus.DeliveryNumber) error
 	Settle(ctx context.Context) error
 }
 
-// each calls do with every follower, until the first error.
+// each calls do with every follower until the first error.
 func (n *Node) each(do func(f follower) error) error {
 	for _, f := range n.followers {
 		if err := do(f); err != nil {
@@ -37,8 +37,8 @@ func (n *Node) each(do func(f follower) error) error {
 }
 
 // adopt makes the newest complete readings count, and restarts each follower that was
-// built without one of them. After a crash at any point, the next process that opens the
-// store does this.
+// built without them. After a crash at any point, the next process that opens the store
+// does this.
 func (n *Node) adopt() error {
 	newest, err := n.current.Newest()
 	if err != nil {
@@ -109,33 +109,34 @@ func (n *Node) FollowOnce(ctx context.Context) error {
 }
 
 // A feeding manages the goroutine that feeds the followers while any number of deliveries
-// are taken in. Only that goroutine adds.
+// are ingested. Only that goroutine calls Add.
 type feeding struct {
 	n *Node
 
 	mu    sync.Mutex
 	users int
-	run   *feedingRun // nil while nothing is taken in
+	run   *feedingRun // nil while nothing is being ingested
 }
 
 type feedingRun struct {
 	n     *Node
 	paced []*paced
-	// ctx ends when a follower fails, with the cause, and when nobody needs the run any
-	// more.
+	// ctx ends when a follower fails, with the failure as its cause, and when nobody
+	// needs the run any more.
 	ctx   context.Context
 	stop  context.CancelCauseFunc
 	asked chan question
 	ended chan error // the result of the last flush
 }
 
-// A question is work for the goroutine that adds, between two runs.
+// A question is work for the goroutine that calls Add, to be done between two runs of the
+// followers.
 type question struct {
 	work func() error
 	done chan error
 }
 
-// alone calls do, which adds, unless something is being taken in.
+// alone calls do, which calls Add, unless something is being ingested.
 func (f *feeding) alone(do func() error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -145,13 +146,13 @@ func (f *feeding) alone(do func() error) error {
 	return do()
 }
 
-// join begins to use the followers; leave ends it.
+// join begins a use of the followers, and leave ends it.
 func (f *feeding) join(ctx context.Context) *feedingRun {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.users++; f.users == 1 {
 		r := &feedingRun{n: f.n, asked: make(chan question), ended: make(chan error, 1)}
-		// The first user may end before the others do.
+		// The first user may finish before the others do.
 		r.ctx, r.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 		for _, of := range f.n.followers {
 			r.paced = append(r.paced, newPaced(of))
@@ -162,7 +163,7 @@ func (f *feeding) join(ctx context.Context) *feedingRun {
 	return f.run
 }
 
-// leave ends the use. The last one to leave waits for the end of the run.
+// leave ends a use. The last user to leave waits for the end of the run.
 func (f *feeding) leave() (last bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -237,7 +238,7 @@ func (r *feedingRun) flush() error {
 	return r.n.each(func(f follower) error { return f.Flush(context.WithoutCancel(r.ctx)) })
 }
 
-// between runs some work in the goroutine that adds, while the followers do not run.
+// between runs work in the goroutine that calls Add, while the followers are not running.
 func (r *feedingRun) between(work func() error) error {
 	q := question{work, make(chan error, 1)}
 	select {
@@ -271,8 +272,8 @@ func newPaced(f follower) *paced {
 	return &paced{follower: f, added: f.Position(), moved: make(chan struct{})}
 }
 
-// Add implements [follow.Follower]. Like Flush, it continues if the following ends
-// meanwhile: the follower would lose an interrupted flush.
+// Add implements [follow.Follower]. Like Flush, it continues even if following ends
+// meanwhile, because the follower would lose an interrupted flush.
 func (p *paced) Add(ctx context.Context, records []*argus.Record) error {
 	if err := p.follower.Add(context.WithoutCancel(ctx), records); err != nil {
 		return err

@@ -31,7 +31,7 @@ func crcOf(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(nil, crc32.Checksum(b, castagnoli))
 }
 
-// forgeries are changes by somebody who knows the format.
+// forgeries returns changes that somebody who knows the format could make.
 func forgeries(t *testing.T, s states) (list []forgery) {
 	add := func(name string, do func(dir string) error, want ...string) {
 		list = append(list, forgery{name, do, want})
@@ -86,7 +86,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 			return nil
 		}
 	}
-	// whole replaces folders and files by those of another state.
+	// whole replaces folders and files with those of another state.
 	whole := func(of string, names ...string) func(dir string) error {
 		return func(dir string) error {
 			for _, name := range names {
@@ -124,7 +124,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	data, list1 := one("originals/*/*.data"), one("lists/goods.1.*.txt")
 	table := strings.TrimSuffix(data, ".data") + ".table"
 
-	// Forged with good checksums.
+	// Forgeries with correct checksums.
 	seed := func(file string) func(dir string) error {
 		return edit(file, func(b []byte) []byte {
 			head, body := b[32:96], b[96:]
@@ -235,7 +235,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("the index is without a segment", indexed(`,\{"name":"0000000001[^}]*\}`, ""), "damage index", "note index/0000000001.seg")
 	add("the index is of another version", indexed(`"version":6`, `"version":4`), "note index another version of Argus")
 
-	// Signed by others, and by the true key.
+	// Signed with other keys, and with the true key.
 	sign := func(file, private string, change func(text string) string) func(dir string) error {
 		return edit(file, func(b []byte) []byte {
 			text, _, _ := bytes.Cut(b, []byte("\n\n"))
@@ -266,7 +266,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("a checkpoint with two signatures", edit("ledger/checkpoint", func(b []byte) []byte { return append(b, b[bytes.LastIndex(b, []byte("— ")):]...) }), "damage ledger/checkpoint")
 	add("a seal with a line behind it", edit("deliveries/D-0001.seal", func(b []byte) []byte { return append(b, b[bytes.LastIndex(b, []byte("— ")):]...) }), "damage deliveries/D-0001.seal")
 
-	// Well formed, and different from the ledger.
+	// Well formed, but different from the ledger.
 	add("another size of segments", edit("argus.json", replace(`"segment_bytes": 4000`, `"segment_bytes": 4001`)), "damage argus.json")
 	add("a store of a format to come", edit("argus.json", replace(`"format": 2`, `"format": 3`)), "damage argus.json")
 	add("an authority for somebody", edit("authorities/A-0002.json", replace(`"anna"`, `"eve"`)), "damage authorities/A-0002.json")
@@ -309,7 +309,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	stray("argus.json", "format-1/argus.json", "damage format-1/argus.json")
 	stray("deliveries/D-0001.seal", "notes/D-0001.seal", "note notes")
 
-	// Several at once.
+	// Several changes at once.
 	add("seal and tree deleted", remove("deliveries/D-0002.seal", "deliveries/D-0002.tree"), "damage deliveries/D-0002.seal no sound seal")
 	add("all seals deleted", remove("deliveries"), "damage deliveries", "damage deliveries/")
 	add("two seals change places", all(whole(s.now, "deliveries"), copyOf(s.now, "deliveries/D-0002.seal", "deliveries/D-0001.seal"), copyOf(s.now, "deliveries/D-0001.seal", "deliveries/D-0002.seal")), "damage deliveries/D-0001.seal", "damage deliveries/D-0002.seal")
@@ -329,7 +329,8 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("the index of before", whole(s.earlier, "index"))
 	add("the ids of before", whole(s.earlier, "evidence/ids"))
 	add("commit and manifest of before", whole(s.earlier, "evidence/commit", "evidence/manifest"), "damage evidence/", "damage deliveries/D-0002.seal", "damage index")
-	// No folder can show these, as SECURITY.md says: keep receipts elsewhere against them.
+	// No folder can reveal these, as SECURITY.md says; receipts that are kept elsewhere
+	// can.
 	add("all of before", whole(s.earlier, "ledger", "evidence", "deliveries", "authorities", "lists", "originals", "index"))
 	add("the index of another store", whole(s.other, "index"), "damage index/manifest", "damage index")
 	add("index manifest and segments, and no lock", remove("index/manifest", "index/0000000000.seg", "index/0000000001.seg", "index/lock"), "note index/lock")

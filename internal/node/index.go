@@ -17,8 +17,8 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// openIndex opens the index that this Argus uses. Another implementation would be another
-// case here.
+// openIndex opens the index that this Argus uses. Another implementation would become
+// another case here.
 func openIndex(dir string, o index.Options) (index.Index, error) {
 	ix, err := embedded.Open(dir, embedded.Options{Evidence: o.Evidence, Mark: o.Mark, ReadOnly: o.ReadOnly, Rebuild: o.Rebuild})
 	if err != nil {
@@ -27,9 +27,9 @@ func openIndex(dir string, o index.Options) (index.Index, error) {
 	return ix, nil
 }
 
-// keepIndex opens the index in a folder as its keeper, or as a reader if another process
-// keeps it. It rebuilds an index of another version; a damaged one is an error, since
-// rebuilding it here would hide the damage.
+// keepIndex opens the index in a folder as its keeper or, if another process keeps it, as
+// a reader. It rebuilds an index of another version. It returns an error for a damaged
+// index, because rebuilding it here would hide the damage.
 func (n *Node) keepIndex(ctx context.Context, dir string) error {
 	var err error
 	o := index.Options{Evidence: evidence.Copies{Current: n.current}, Mark: n.evidence.Mark}
@@ -56,14 +56,14 @@ func (n *Node) keepIndex(ctx context.Context, dir string) error {
 	if err = n.adopt(); err == nil {
 		err = n.checkMark(ctx)
 	}
-	if err == nil && !n.o.Write { // otherwise the delivery updates it
+	if err == nil && !n.o.Write { // otherwise the delivery updates the index
 		err = n.catchUp(ctx)
 	}
 	return n.withoutRoom(err)
 }
 
-// openProtectedIndex opens the index of a write-protected store. If there is none, or it
-// has not seen all of the evidence, one is built among the reader's own files.
+// openProtectedIndex opens the index of a write-protected store. If there is none, or if
+// it has not seen all of the evidence, an index is built among the reader's own files.
 func (n *Node) openProtectedIndex(ctx context.Context) error {
 	var err error
 	n.index, err = openIndex(layout.File(n.dir, layout.Index), index.Options{Evidence: evidence.Copies{Current: n.current}, ReadOnly: true})
@@ -87,7 +87,7 @@ func (n *Node) openProtectedIndex(ctx context.Context) error {
 			return err
 		}
 	}
-	// Another state of the store, or another copy, has another index.
+	// Each state of the store, and each copy of it, has its own index.
 	checkpoint, err := layout.Read(durable.OS{}, n.dir, layout.Checkpoint)
 	if err != nil {
 		return err
@@ -110,10 +110,11 @@ func (n *Node) withoutRoom(err error) error {
 	return n.current.Know(n.index.Readings())
 }
 
-// checkMark refuses an index that was built from other evidence. If the evidence cannot be
-// read, those that need that part get the error.
+// checkMark refuses an index that was built from other evidence. If the evidence cannot
+// be read here, checkMark accepts the index, and whoever needs that part of the evidence
+// gets the error.
 func (n *Node) checkMark(ctx context.Context) error {
-	// The index may know records that were added meanwhile.
+	// The index may already have records that were added meanwhile.
 	if err := n.evidence.Refresh(); err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func (n *Node) checkMark(ctx context.Context) error {
 	}
 	if err := n.evidence.Marked(position, mark); errors.Is(err, evidence.ErrOther) {
 		if _, err := n.evidence.Get(ctx, position); errors.Is(err, argus.ErrDamaged) {
-			return fmt.Errorf("open store: %w", err) // then the index may be sound
+			return fmt.Errorf("open store: %w", err) // the index itself may be sound
 		}
 		return fmt.Errorf("open index: %w; `argus reindex` rebuilds it from this evidence", err)
 	}
@@ -168,8 +169,8 @@ func (n *Node) reindex(ctx context.Context, dir string) (uint64, error) {
 	return n.index.Stats().Messages, err
 }
 
-// Verify recomputes everything that a store claims from its folder alone ([verify.Store]),
-// with the index that this Argus uses.
+// Verify recomputes, from a store's folder alone, everything that the store claims
+// ([verify.Store]), including the index that this Argus uses.
 func Verify(ctx context.Context, dir, key string, report func(verify.Finding), advance func(bytes int64)) (*verify.Verified, error) {
 	return verify.Store(ctx, dir, verify.Options{Key: key, OpenIndex: openIndex, Report: report, Advance: advance})
 }

@@ -18,13 +18,13 @@ import (
 )
 
 // maxLag is how many records the evidence may be ahead of a follower while a delivery is
-// read: fewer than stay decoded in memory.
+// read. It is lower than the number of decoded records that stay in memory.
 const maxLag = 1 << 16
 
-// Ingest takes deliveries in. It calls work with the options for the intake, while the
-// followers follow. When it returns, the deliveries are searchable. The node must be
-// opened with Write. Any number may run at the same time; if one ends, the others
-// continue, unless a follower fails.
+// Ingest ingests deliveries. It calls work with the options for the intake while the
+// followers are running. When it returns, the deliveries are searchable. The node must be
+// opened with Write. Any number of calls may run at the same time. If one ends, the
+// others continue, unless a follower fails.
 func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work func(context.Context, intake.Options) error) error {
 	signer, err := note.NewSigner(n.keys.Private)
 	if err != nil {
@@ -57,7 +57,7 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	return n.each(func(f follower) error { return f.Settle(ctx) })
 }
 
-// followed does the work while the followers run, and makes them adopt the result.
+// followed calls work while the followers run, and makes them adopt the result.
 func (n *Node) followed(ctx context.Context, run *feedingRun, o intake.Options, work func(context.Context, intake.Options) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -81,21 +81,22 @@ func (n *Node) followed(ctx context.Context, run *feedingRun, o intake.Options, 
 	})
 }
 
-// TempBeside makes the temporary files of a reading that takes nothing in. They hold the
-// evidence in clear, so they are on the disk of the store at a path, or where the store
-// would be made. A file has no name if the system allows it.
+// TempBeside returns a function that creates temporary files for a reading that ingests
+// nothing. They hold the evidence in clear, so they are on the disk of the store at the
+// given path, or on the disk where that store would be created. A file has no name if the
+// system allows this.
 func TempBeside(store string) func() (*os.File, error) {
 	return func() (*os.File, error) {
 		dir := layout.File(store, layout.Originals)
 		if !layout.Exists(store) {
 			dir = filepath.Dir(filepath.Clean(store))
-			for !layout.There(dir) && filepath.Dir(dir) != dir { // missing folders are made with the store
+			for !layout.There(dir) && filepath.Dir(dir) != dir { // missing folders would be created with the store
 				dir = filepath.Dir(dir)
 			}
 		}
 		f, err := os.CreateTemp(dir, "incoming-*.tmp")
 		if err != nil {
-			return nil, fmt.Errorf("make a temporary file on the disk of the store: %w; archives are unpacked nowhere else: use --store to name a store on a writable disk", err)
+			return nil, fmt.Errorf("make a temporary file on the disk of the store: %w; archives are not unpacked anywhere else: use --store to name a store on a writable disk", err)
 		}
 		os.Remove(f.Name())
 		return f, nil

@@ -8,8 +8,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// inside reads the bytes of a record from a file inside an archive, walking the archive as
-// the intake did.
+// inside reads the bytes of a record from a file inside an archive. It walks the archive
+// as the intake did.
 func (n *Node) inside(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error {
 	for f, err := range n.o.Formats.Files(ctx, original.Path, file, original.Size, reader.Limits{Temp: n.temp}) {
 		if err != nil {

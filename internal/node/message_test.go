@@ -33,7 +33,7 @@ func inventedDeliveries(t *testing.T, messages int) string {
 	return dir
 }
 
-// takeIn makes a store of deliveries.
+// takeIn makes a store from deliveries.
 func takeIn(t *testing.T, o Options, from string, names ...string) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "s")
@@ -46,7 +46,7 @@ func takeIn(t *testing.T, o Options, from string, names ...string) (dir string) 
 	return dir
 }
 
-// desks opens a store for people with the scopes.
+// desks opens a store for people with the given scopes.
 func desks(t *testing.T, dir string, o Options, scopes ...string) (*Node, []desk.Who) {
 	t.Helper()
 	n, err := Open(t.Context(), dir, o)
@@ -108,8 +108,8 @@ var (
 	askedScopes = []string{"", "delivery:1", "delivery:2 OR delivery:3", "-delivery:1", "delivery:4 OR delivery:6 OR delivery:8", "-is:locked", "-de", "sent:2020-06.. -delivery:3", "is:locked", "to:*"}
 )
 
-// Every number in an answer is a count of distinct messages, as found by a walk over the
-// evidence, in every scope.
+// In every scope, every number in an answer is a count of distinct messages that agrees
+// with a walk over the evidence.
 func TestEveryNumberCountsMessages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes in ten deliveries")
@@ -177,7 +177,7 @@ func parse(t *testing.T, text string) query.Node {
 	return n
 }
 
-// numbers are the numbers in an answer.
+// numbers holds the numbers in an answer.
 type numbers struct {
 	Total, Messages, Differing uint64
 	Refs                       []string
@@ -197,7 +197,7 @@ func answerOf(r *desk.SearchResult) numbers {
 		}
 	}
 	for _, c := range r.Histogram {
-		if c.Count > 0 { // the bars in between have none
+		if c.Count > 0 { // the bars between others may be empty
 			n.Months[c.Value] = c.Count
 		}
 	}
@@ -227,7 +227,8 @@ func countsOf(found []*query.Doc, facets []query.FieldName) numbers {
 				all[value]++
 			}
 		}
-		// An answer has the 20 most frequent, then the first by name.
+		// An answer has the 20 most frequent values; those that are equally frequent are
+		// sorted by name.
 		list := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return cmp.Or(cmp.Compare(all[b], all[a]), strings.Compare(a, b)) })
 		n.Facets[field] = map[string]uint64{}
 		for _, value := range list[:min(20, len(list))] {
@@ -253,7 +254,7 @@ func valuesOf(d *query.Doc, field query.FieldName) (values []string) {
 	return slices.DeleteFunc(slices.Compact(values), func(s string) bool { return s == "" })
 }
 
-// checkPages compares the counts of a conversation's pages.
+// checkPages compares the counts on a conversation's pages.
 func checkPages(t *testing.T, n *Node, who desk.Who, seen []*query.Doc) {
 	t.Helper()
 	sizes := map[[2]string]uint64{}
@@ -274,13 +275,13 @@ func checkPages(t *testing.T, n *Node, who desk.Who, seen []*query.Doc) {
 			t.Errorf("conversation %s under %s has %d messages on its pages, want %d", m.Conversation, who.Authority, got, want)
 		}
 		if !slices.ContainsFunc(page.Hits, func(h desk.Hit) bool { return h.Ref == d.ID() }) {
-			t.Errorf("the page around %s does not have it", d.ID())
+			t.Errorf("the page around %s does not contain that message", d.ID())
 		}
 	}
 }
 
-// Under a scope, a store gives the same answers whether or not it holds more outside of
-// it, even other copies of the same messages that came before.
+// Under a scope, a store gives the same answers whether or not it holds anything outside
+// the scope, even earlier copies of the same messages.
 func TestWhatLiesOutsideChangesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes in four deliveries")
@@ -301,7 +302,7 @@ func TestWhatLiesOutsideChangesNothing(t *testing.T) {
 			t.Fatalf("%s (-without +with):\n%s", asked, gocmp.Diff(without[asked], with[asked]))
 		}
 	}
-	// The harness detects a difference if there is one.
+	// The test detects a difference if there is one.
 	o = testOptions(t)
 	all := allAnswers(t, takeIn(t, o, from, "server-archive", "phone-of-tilde"), o, []int{1, 0}, 120, askedQueries, "")
 	if all[`"" in ""`] == without[`"" in "delivery:1"`] {
@@ -344,9 +345,9 @@ func queriesFrom(rng *rand.Rand, n int) (list []string) {
 	return list
 }
 
-// allAnswers asks under scopes, and opens one in every so many of the returned messages.
-// It names deliveries by their place in order: the delivery with number at+1 in this store
-// is called order[at]+1.
+// allAnswers asks each query under each scope, and opens one of every so many returned
+// messages. It renames deliveries by order: the delivery with the number at+1 in this
+// store becomes order[at]+1.
 func allAnswers(t *testing.T, dir string, o Options, order []int, every int, queries []string, scopes ...string) map[string]string {
 	t.Helper()
 	renamed := func(text string) string {
@@ -389,7 +390,7 @@ func allAnswers(t *testing.T, dir string, o Options, order []int, every int, que
 		}
 		checkCursors(t, n, who[i], renamed(queries[0]))
 		if scope == "" {
-			continue // the count then includes messages known before
+			continue // the count would include messages that were already known
 		}
 		list, err := n.Desk.Deliveries(t.Context(), who[i])
 		if err != nil {
@@ -407,7 +408,7 @@ func allAnswers(t *testing.T, dir string, o Options, order []int, every int, que
 	return answers
 }
 
-// checkCursors compares an answer with the same answer in pieces.
+// checkCursors compares an answer with the same answer fetched in pieces.
 func checkCursors(t *testing.T, n *Node, who desk.Who, q string) {
 	t.Helper()
 	refs := func(limit int) (list []string) {
@@ -430,7 +431,7 @@ func checkCursors(t *testing.T, n *Node, who desk.Who, q string) {
 	}
 }
 
-// plain writes an answer with deliveries renamed. It omits positions and entries, which
+// plain writes an answer with renamed deliveries. It omits positions and entries, which
 // differ between stores, and the repeated query.
 func plain(t *testing.T, answer any, order []int) string {
 	t.Helper()
@@ -466,7 +467,7 @@ func withoutPositions(v any) any {
 		for i := range v {
 			v[i] = withoutPositions(v[i])
 		}
-		// Lists without an order of their own are in the order of the store.
+		// Lists without an order of their own follow the order in the store.
 		if len(v) > 0 {
 			if _, named := v[0].(string); named {
 				slices.SortFunc(v, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
@@ -478,7 +479,7 @@ func withoutPositions(v any) any {
 	return v
 }
 
-// langOf is the language of a copy as a facet counts it.
+// langOf returns the language of a copy as a facet counts it.
 func langOf(m *argus.Message) string {
 	if found := new(query.Analyzer).FoundLanguage(m); found != "" {
 		return strings.ToLower(found) + query.Found

@@ -34,34 +34,34 @@ import (
 
 // Options configure a node. The zero value works.
 type Options struct {
-	// KeyDir is the folder of private keys. Default $ARGUS_KEYS, then
-	// argus/keys in the user's configuration folder.
+	// KeyDir is the folder of private keys. Default: $ARGUS_KEYS, then argus/keys in the
+	// user's configuration folder.
 	KeyDir string
 	// ReaderDir is the folder of a reader's own files for stores that cannot be written:
-	// ledgers, their keys, indexes. Default $ARGUS_READER, then argus/reader in the user's
-	// configuration folder.
+	// ledgers, their keys, indexes. Default: $ARGUS_READER, then argus/reader in the
+	// user's configuration folder.
 	ReaderDir string
 	// Note is called with a sentence about each feature that does not work as usual.
-	// Default none.
+	// Default: none.
 	Note func(sentence string)
-	// Formats are the formats to read. Default none, so that nothing is recognised.
+	// Formats are the formats to read. Default: none, so that nothing is recognised.
 	Formats reader.Formats
 	// Software names this Argus in seals.
 	Software string
 	// Write opens the evidence for a delivery.
 	Write bool
-	// Catching is called with the progress of the index when it has to catch up with the
-	// evidence before use.
+	// Catching is called with the progress of the index if the index must catch up with
+	// the evidence before use.
 	Catching func(done, total uint64)
-	// SegmentBytes is, for Create, the size at which a segment of evidence is closed.
-	// Default as in package evidence.
+	// SegmentBytes is used by Create: the size at which a segment of evidence is closed.
+	// Default: that of package evidence.
 	SegmentBytes int64
-	// Countries are, for Create, the countries of the case ([intake.Countries]). Default
-	// none.
+	// Countries are used by Create: the countries of the case ([intake.Countries]).
+	// Default: none.
 	Countries []string
 	// Failpoint ends the process at named moments, in tests.
 	Failpoint func(name string)
-	// Now is the clock. Default time.Now.
+	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
 
@@ -83,7 +83,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, err
 	}
 	if o.ReaderDir == "" {
-		if config, err := os.UserConfigDir(); err == nil { // otherwise those that need the folder report it
+		if config, err := os.UserConfigDir(); err == nil { // otherwise whoever needs the folder reports that it is missing
 			o.ReaderDir = filepath.Join(config, "argus", "reader")
 		}
 	}
@@ -92,7 +92,7 @@ func (o Options) withDefaults() (Options, error) {
 
 // Node is an open store.
 type Node struct {
-	// Desk gives access to the data, Admin administers the store.
+	// Desk gives access to the data, and Admin administers the store.
 	Desk  *desk.Desk
 	Admin *admin.Admin
 	Info  layout.StoreInfo
@@ -103,7 +103,7 @@ type Node struct {
 	evidence    *evidence.Store
 	current     *evidence.Current // the same, for index and desk
 	index       index.Index
-	followers   []follower // those that this process keeps
+	followers   []follower // only those that this process keeps
 	feeding     feeding
 	following   sync.Mutex // held while FollowOnce runs
 	hands       intake.Hands
@@ -114,25 +114,25 @@ type Node struct {
 	people      *wordlist.Store
 }
 
-// Create makes an empty store in dir, which must not exist or be empty. It has a key pair
-// and one authority that covers everything in it for everybody who can open it: it is your
-// own data until you say otherwise.
+// Create makes an empty store in dir, which must not exist or must be empty. The store
+// has a key pair, and one authority that covers everything for everybody who can open the
+// store: it is your own data until you say otherwise.
 func Create(ctx context.Context, dir string, o Options) (err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return err
 	}
-	// Keep anything there that is not an empty folder: it belongs to somebody.
+	// Leave anything alone that is not an empty folder: it belongs to somebody.
 	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
-		return fmt.Errorf("make store %s: there is a file or a link of that name", dir)
+		return fmt.Errorf("make store %s: a file or a link has this name", dir)
 	}
 	if layout.Exists(dir) {
-		return fmt.Errorf("make store %s: there is a store already", dir)
+		return fmt.Errorf("make store %s: there is already a store", dir)
 	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("make store %s: the folder is not empty", dir)
 	}
-	// Make the store under another name and rename it, so that it exists whole or not at
-	// all.
+	// Make the store under another name and rename it, so that it exists as a whole or
+	// not at all.
 	making := filepath.Clean(dir) + ".making"
 	if err := os.RemoveAll(making); err != nil {
 		return fmt.Errorf("make store %s: %w", dir, err)
@@ -199,8 +199,8 @@ func begin(ctx context.Context, dir string, l *ledger.Ledger, k admin.Keys, info
 	return err
 }
 
-// Open opens a store, and updates its index if no other process does. If the context ends,
-// building the ids also stops, even later.
+// Open opens a store, and updates its index if no other process does. The context also
+// limits the building of the ids, which may continue after Open has returned.
 func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
@@ -230,7 +230,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 		return nil, err
 	}
 	if first := layout.Authorities + "/" + layout.Authority("A-0001"); !layout.There(layout.File(dir, first)) {
-		// Create made it, and nothing removes it.
+		// Create made the first authority, and nothing removes it.
 		return nil, &layout.DamagedError{File: first, Err: fs.ErrNotExist}
 	}
 	if n.authorities, err = authority.Open(layout.File(dir, layout.Authorities)); err != nil {
@@ -239,7 +239,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	folder := func(name string) string {
 		path := layout.File(dir, name)
 		if _, err := os.Stat(path); n.protected && errors.Is(err, fs.ErrNotExist) {
-			return filepath.Join(besideDir(o, n.Info.Store), name) // this folder has none
+			return filepath.Join(besideDir(o, n.Info.Store), name) // the store has no such folder
 		}
 		return path
 	}
@@ -311,7 +311,7 @@ func newStoreID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// readInfo reads the argus.json of a store that is to be opened.
+// readInfo reads the argus.json of a store that is about to be opened.
 func readInfo(dir string, write bool) (layout.StoreInfo, error) {
 	info, err := layout.ReadInfo(dir)
 	if errors.Is(err, layout.ErrNoStore) || errors.Is(err, argus.ErrOlder) {

@@ -32,7 +32,7 @@ func testOptions(t testing.TB) Options {
 	return Options{Formats: all.Formats(), KeyDir: filepath.Join(t.TempDir(), "keys"), Software: "argus test", SegmentBytes: 4000}
 }
 
-// makeStore makes a store with two sealed deliveries of the given content.
+// makeStore makes a store with a sealed delivery for each of the given contents.
 func makeStore(t testing.TB, dir string, o Options, deliveries ...string) {
 	t.Helper()
 	if err := Create(t.Context(), dir, o); err != nil {
@@ -40,7 +40,7 @@ func makeStore(t testing.TB, dir string, o Options, deliveries ...string) {
 	}
 	if len(deliveries) > 0 {
 		if tt, ok := t.(*testing.T); ok {
-			tt.Chdir(t.TempDir()) // so that no path of this machine is recorded
+			tt.Chdir(t.TempDir()) // so that no path on this machine is recorded
 		}
 	}
 	for i, content := range deliveries {
@@ -55,7 +55,7 @@ func makeStore(t testing.TB, dir string, o Options, deliveries ...string) {
 func ingest(t testing.TB, dir string, o Options, source string) *argus.Receipt {
 	t.Helper()
 	o.Write = true
-	ctx, cancel := context.WithCancel(t.Context()) // ends the log's background work
+	ctx, cancel := context.WithCancel(t.Context()) // ends background work
 	defer cancel()
 	n, err := Open(ctx, dir, o)
 	if err != nil {
@@ -124,7 +124,7 @@ func TestFromAFileToAnAnswer(t *testing.T) {
 	if r := search(t, dir, o, "crates from:B"); r.Total != 200 || r.Behind != 0 {
 		t.Errorf("found %d, %d behind; want 200", r.Total, r.Behind)
 	}
-	// A message that was seen again belongs to both deliveries.
+	// A message that was found again belongs to both deliveries.
 	if r := search(t, dir, o, "delivery:D-0002"); r.Total != 200 {
 		t.Errorf("delivery 2 has %d messages, want 200", r.Total)
 	}
@@ -215,16 +215,16 @@ func TestOpenRefuses(t *testing.T) {
 		t.Errorf("the only authority that names the actor: %+v, %v", who, err)
 	}
 	if _, err := n.Who(t.Context(), desk.Who{Actor: "judge"}); !errors.Is(err, argus.ErrRefused) {
-		t.Errorf("two authorities and none named: %v", err)
+		t.Errorf("two authorities, and the actor names none: %v", err)
 	}
 }
 
-// Files of a newer Argus are newer and never damaged, and those that it made readable for
-// this one are read.
+// Files from a newer Argus are reported as newer, never as damaged. If the newer Argus
+// made them readable for this one, they are read.
 func TestFormatsOfStores(t *testing.T) {
 	for _, tt := range []struct {
 		info string
-		want error // nil: it opens
+		want error // nil: the store opens
 		text string
 	}{
 		{`"format": 2, "min_reader": 2`, nil, ""},
@@ -253,7 +253,7 @@ func TestFormatsOfStores(t *testing.T) {
 			n.Close()
 		}
 		if (err == nil) != (tt.want == nil) || err != nil && !strings.Contains(err.Error(), tt.text) {
-			t.Errorf("%s: %v, want a word about %q", tt.info, err, tt.text)
+			t.Errorf("%s: %v, want %q in the error", tt.info, err, tt.text)
 		}
 		if tt.want == nil {
 			writer := o
@@ -294,7 +294,7 @@ func TestExpiryCutsIngestToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = n.Ingest(t.Context(), desk.Who{Actor: "tester", Authority: "A-0001", Purpose: "x"}, intake.Options{}, func(context.Context, intake.Options) error {
-		t.Error("taken in under a revoked authority")
+		t.Error("a delivery was ingested under a revoked authority")
 		return nil
 	})
 	if !errors.Is(err, argus.ErrRefused) {
@@ -304,10 +304,10 @@ func TestExpiryCutsIngestToo(t *testing.T) {
 
 const storeV2 = "testdata/store-v2"
 
-var update = flag.Bool("update", false, "write the store in testdata anew, but for its index")
+var update = flag.Bool("update", false, "rewrite the store in testdata, except for its index")
 
-// writeStoreV2 makes the store again. Its index stays, because it is older than today's.
-// So does its ledger, which then has to be made by the earlier Argus.
+// writeStoreV2 rewrites the store. It keeps the index, because that is older than
+// today's. It also keeps the ledger, which then must be made by the earlier Argus.
 func writeStoreV2(t *testing.T) {
 	t.Helper()
 	here, err := os.Getwd()
@@ -352,8 +352,8 @@ func copyStore(t testing.TB) string {
 	return dir
 }
 
-// TestStoreOfVersion2 verifies a store as format 2 was first written (P9). Its index is
-// older than today's: that is a note, and the index is rebuilt.
+// TestStoreOfVersion2 verifies a store as the first Argus with format 2 wrote it (P9).
+// Its index is older than today's: verify notes that, and the index is rebuilt.
 func TestStoreOfVersion2(t *testing.T) {
 	if *update {
 		writeStoreV2(t)
@@ -369,7 +369,7 @@ func TestStoreOfVersion2(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 	}
-	// One of the notes is that its ledger holds words.
+	// One of the notes says that its ledger holds words.
 	check(storeV2, 2, 0)
 	dir := filepath.Join(t.TempDir(), "s")
 	if err := os.CopyFS(dir, os.DirFS(storeV2)); err != nil {
@@ -381,17 +381,17 @@ func TestStoreOfVersion2(t *testing.T) {
 	check(dir, 1, 310)
 }
 
-// TestDamagedStores goes through the library of damages in testdata/damaged. The lines of
-// a file are changes to a copy of the sound store (flip FILE OFFSET, truncate FILE SIZE,
-// append FILE TEXT, remove FILE, swap FILE FILE, write FILE TEXT; a negative offset counts
-// from the end), and the findings that are wanted: "damage FILE WORDS" or "note FILE
-// WORDS", each at least once, and no damage in other files. WORDS are part of the problem
-// or name the touched records: "records 2 to 2, delivery D-0001". The files of an original
-// are named by its path: {delivery-1.jsonl}.data.
+// TestDamagedStores goes through the library of damaged stores in testdata/damaged. The
+// lines of a file are changes to a copy of the sound store (flip FILE OFFSET, truncate
+// FILE SIZE, append FILE TEXT, remove FILE, swap FILE FILE, write FILE TEXT; a negative
+// offset counts from the end), and the expected findings: "damage FILE WORDS" or "note
+// FILE WORDS", each at least once, and no damage in other files. WORDS are part of the
+// problem or name the touched records: "records 2 to 2, delivery D-0001". The files of an
+// original are named by its path: {delivery-1.jsonl}.data.
 func TestDamagedStores(t *testing.T) {
 	names, err := filepath.Glob("testdata/damaged/*.txt")
 	if err != nil || len(names) < 15 {
-		t.Fatalf("%d damages, %v", len(names), err)
+		t.Fatalf("%d damaged stores, %v", len(names), err)
 	}
 	for _, name := range names {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
@@ -427,7 +427,7 @@ func TestDamagedStores(t *testing.T) {
 			}
 			for _, f := range damage {
 				if !slices.ContainsFunc(want, func(w wanted) bool { return w.kind == "damage" && w.file == f.File }) {
-					t.Errorf("a sound file is called damaged: %+v", f)
+					t.Errorf("a sound file is reported as damaged: %+v", f)
 				}
 			}
 		})
@@ -437,7 +437,7 @@ func TestDamagedStores(t *testing.T) {
 	}
 }
 
-// An ingest refuses an unknown segment with the words of verify.
+// An ingest refuses an unknown segment in the same words as verify.
 func TestCopiedSegment(t *testing.T) {
 	dir := copyStore(t)
 	if err := harm(dir, "copy", "evidence/00000001.seg evidence/00000005.seg"); err != nil {
@@ -459,8 +459,8 @@ func TestCopiedSegment(t *testing.T) {
 	}
 }
 
-// The index of another store has good checksums. Verify compares everything with the
-// evidence, and an index that is only behind is sound.
+// The index of another store has correct checksums, so verify compares everything with
+// the evidence. An index that is merely behind is sound.
 func TestIndexOfAnotherStore(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 300))
@@ -545,7 +545,7 @@ func TestIndexNamesItsEvidence(t *testing.T) {
 	}
 }
 
-// originalsOf replaces the names that scripts give to originals.
+// originalsOf returns a replacer for the names that scripts give to originals.
 func originalsOf(t *testing.T, dir string) *strings.Replacer {
 	t.Helper()
 	s, err := evidence.Open(dir, evidence.Options{ReadOnly: true})
@@ -566,7 +566,7 @@ func originalsOf(t *testing.T, dir string) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// touching returns a finding's problem and the records that it touches.
+// touching returns a finding's problem and the records that the finding touches.
 func touching(f verify.Finding) string {
 	return fmt.Sprintf("%s; records %d to %d, delivery %s", f.Problem, f.First, f.Last, f.Delivery)
 }
@@ -630,13 +630,13 @@ func harm(dir, verb, rest string) error {
 		}
 		data = second
 	default:
-		return fmt.Errorf("there is no damage %q", verb)
+		return fmt.Errorf("there is no kind of damage called %q", verb)
 	}
 	return os.WriteFile(path, data, 0o600)
 }
 
-// TestFlipAnyByteOfAStore changes bytes in every file of a store, including index and
-// ledger. Each change must be found and its file named (P7).
+// TestFlipAnyByteOfAStore changes bytes in every file of a store, including the index and
+// the ledger. Verify must find each change and name its file (P7).
 func TestFlipAnyByteOfAStore(t *testing.T) {
 	dir := copyStore(t)
 	rng := rand.New(rand.NewPCG(4, 2))
@@ -683,14 +683,14 @@ func TestFlipAnyByteOfAStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if damage, _, _ := verified(t, dir); len(damage) != 0 {
-		t.Errorf("after mending everything: %+v", damage)
+		t.Errorf("after everything was restored: %+v", damage)
 	}
 	if !t.Failed() {
 		t.Logf("reliability: flips tried %d failed 0", tried)
 	}
 }
 
-// times returns the number in an environment variable, which makes a test longer.
+// times returns the number in an environment variable that makes a test longer.
 func times(t *testing.T, name string, otherwise int) int {
 	t.Helper()
 	text := os.Getenv(name)
@@ -699,13 +699,13 @@ func times(t *testing.T, name string, otherwise int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		t.Fatalf("%s: %q is no number", name, text)
+		t.Fatalf("%s: %q is not a number", name, text)
 	}
 	return n
 }
 
-// A store that was signed with another key can agree with itself and still not be as it was
-// sealed: only the right public key shows that.
+// A store that was signed again with another key can be consistent without being as it
+// was sealed. Only the right public key reveals that.
 func TestVerifyWithAKeyOfOnesOwn(t *testing.T) {
 	dir := copyStore(t)
 	stored, err := os.ReadFile(filepath.Join(dir, "keys", "store.pub"))

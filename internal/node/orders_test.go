@@ -19,8 +19,8 @@ import (
 	"github.com/argus-evidence/argus/internal/world"
 )
 
-// The order of deliveries changes no answer, for any three deliveries: one triple in four
-// is of the invented case, the others are made by hand. Triple n is always the same.
+// The order of any three deliveries changes no answer. One triple in four comes from the
+// invented case; the others are generated. Triple n is always the same.
 func TestOrdersOfThreeDeliveries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes in three deliveries in six orders")
@@ -42,14 +42,14 @@ func TestOrdersOfThreeDeliveries(t *testing.T) {
 		return
 	}
 	if met.Load() == 0 || several.Load() == 0 {
-		t.Errorf("%d messages of several copies, %d copies that met by their clocks: nothing was tried", several.Load(), met.Load())
+		t.Errorf("%d messages with several copies, %d copies that met by their clocks: nothing was tried", several.Load(), met.Load())
 	}
-	t.Logf("%d messages of several copies, %d copies that met by their clocks", several.Load(), met.Load())
+	t.Logf("%d messages with several copies, %d copies that met by their clocks", several.Load(), met.Load())
 	t.Logf("reliability: orders tried %d failed 0", tried)
 }
 
-// checkOrders takes a triple in its six orders, and returns how many copies met by their
-// clocks and how many messages have several.
+// checkOrders ingests a triple in each of its six orders. It returns how many copies met
+// by their clocks, and how many messages have several copies.
 func checkOrders(t *testing.T, n uint64) (met, several int64) {
 	rng := rand.New(rand.NewPCG(n, 10))
 	from := t.TempDir()
@@ -59,7 +59,7 @@ func checkOrders(t *testing.T, n uint64) (met, several int64) {
 			t.Fatal(err)
 		}
 		names = world.Written(from)
-		if n > 0 { // the first of those that have most in common
+		if n > 0 { // begin with the deliveries that have the most in common
 			rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		} else {
 			names = []string{"server-archive", "phone-of-tilde", "sheet-from-abroad"}
@@ -72,7 +72,7 @@ func checkOrders(t *testing.T, n uint64) (met, several int64) {
 	queries := append(queriesFrom(rng, 4), "", any(askedQueries), any(askedQueries))
 	scopes := []string{"", any([]string{"delivery:1", "delivery:2 OR delivery:3", "-delivery:1", "to:* -delivery:3"})}
 	for len(scopes) < 3 {
-		if q := queriesFrom(rng, 1)[0]; !strings.Contains(q, "->") { // no scope may have this
+		if q := queriesFrom(rng, 1)[0]; !strings.Contains(q, "->") { // no scope may contain an arrow
 			scopes = append(scopes, q)
 		}
 	}
@@ -119,10 +119,10 @@ func checkOrders(t *testing.T, n uint64) (met, several int64) {
 	return met, several
 }
 
-// writeTriple writes three deliveries, which may have copies of the same messages, also in
-// several files of one delivery, and with other receivers, names, times, clocks, versions
-// and keys. It leaves out the cases that meet.go names: equal texts nearer than clocks are
-// apart, and three clocks with one between the others.
+// writeTriple writes three deliveries. They may have copies of the same messages, even in
+// several files of one delivery, and with different receivers, names, times, clocks,
+// versions and keys. It leaves out the cases that meet.go names: equal texts that are
+// closer together than their clocks, and three clocks, one of them between the others.
 func writeTriple(t *testing.T, dir string, names []string, rng *rand.Rand) {
 	t.Helper()
 	files := map[string][]byte{}
@@ -155,8 +155,8 @@ func writeTriple(t *testing.T, dir string, names []string, rng *rand.Rand) {
 	}
 }
 
-// drawMessage draws a message, and returns a function that makes a delivery's next copy of
-// it.
+// drawMessage draws a message, and returns a function that makes a delivery's next copy
+// of the message.
 func drawMessage(rng *rand.Rand, number int) func(delivery string) *argus.Message {
 	word := func(list ...string) string { return list[rng.IntN(len(list))] }
 	some := func(list ...string) (chosen []string) {
@@ -167,7 +167,7 @@ func drawMessage(rng *rand.Rand, number int) func(delivery string) *argus.Messag
 		}
 		return chosen
 	}
-	moment := (1613300400 + int64(number/4)*20 + int64(rng.IntN(10))) * 1e6 // some seconds have several
+	moment := (1613300400 + int64(number/4)*20 + int64(rng.IntN(10))) * 1e6 // several messages may have the same second
 	at := func(micros int64) argus.Time {
 		t := argus.Time{Micros: micros, Precision: argus.Second}
 		if rng.IntN(3) == 0 {
@@ -186,11 +186,11 @@ func drawMessage(rng *rand.Rand, number int) func(delivery string) *argus.Messag
 	switch kind {
 	case 0: // identified by a long id, whatever a copy says
 		base.ServiceID = fmt.Sprintf("8e1f1b9c-0c57-4c5e-9d2b-%012d", number)
-	case 1: // identified by an id and its second
+	case 1: // identified by an id and by its second
 		base.ServiceID = fmt.Sprintf("m-%d", number)
 	case 2: // identified by its content
 		base.Text += word("", "", fmt.Sprintf(" %d", number))
-	case 3, 4: // seen by clocks that are apart
+	case 3, 4: // recorded by clocks that disagree
 		base.Text += fmt.Sprintf(" number %d", number)
 		if kind == 4 {
 			base.ServiceID = fmt.Sprintf("c-%d", number)
@@ -198,9 +198,9 @@ func drawMessage(rng *rand.Rand, number int) func(delivery string) *argus.Messag
 		for _, name := range []string{"a", "b", "c"} {
 			clocks[name] = argus.Clock(rng.IntN(3))
 		}
-		by := [3]int64{rng.Int64N(5) - 2, rng.Int64N(5) - 2, rng.Int64N(5) - 2} // of each clock
+		by := [3]int64{rng.Int64N(5) - 2, rng.Int64N(5) - 2, rng.Int64N(5) - 2} // the offset of each clock
 		if rng.IntN(4) == 0 {
-			by[rng.IntN(3)] += 30 // too far from both others
+			by[rng.IntN(3)] += 30 // too far from both other clocks
 		}
 		for name, clock := range clocks {
 			shift[name] = by[clock]

@@ -33,7 +33,7 @@ func openStore(t *testing.T, dir string, o Options) *Node {
 	return n
 }
 
-// refusals lists the refusals in the ledger, with the actor.
+// refusals lists the refusals in the ledger along with their actors.
 func refusals(t *testing.T, n *Node) (list []string) {
 	t.Helper()
 	for e, err := range n.ledger.Entries(t.Context(), 1, 0) {
@@ -47,8 +47,9 @@ func refusals(t *testing.T, n *Node) (list []string) {
 	return list
 }
 
-// TestPeople: a store without people takes everybody at his word. With people, only they
-// act, each as himself, until the second in which they leave.
+// TestPeople: a store without people takes everybody's word for who they are. In a store
+// with people, only they can act, each under their own name, until the second in which
+// they leave.
 func TestPeople(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 20))
@@ -108,7 +109,7 @@ func TestPeople(t *testing.T) {
 	if err := ask("anna"); err != nil {
 		t.Errorf("anna: %v", err)
 	}
-	if err := ask("zoe"); !errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "none of the people") {
+	if err := ask("zoe"); !errors.Is(err, argus.ErrRefused) || !strings.Contains(err.Error(), "not one of the people") {
 		t.Errorf("zoe: %v", err)
 	}
 	if err := set("", "carla", []string{me}); !errors.Is(err, admin.ErrNoCustodian) {
@@ -128,7 +129,7 @@ func TestPeople(t *testing.T) {
 	}
 }
 
-// TestDamagedPeople: without the whole list of its people, nobody can act in a store.
+// TestDamagedPeople: nobody can act in a store whose list of people is not complete.
 func TestDamagedPeople(t *testing.T) {
 	for name, harm := range map[string]func(file string) error{
 		"missing": os.Remove,
@@ -170,8 +171,8 @@ func TestDamagedPeople(t *testing.T) {
 	}
 }
 
-// TestRolesDecide: an authority that allows everything to everybody gives each role no more
-// than the rules do, at each act.
+// TestRolesDecide: under an authority that allows everything to everybody, each role may
+// still do only the acts that the rules allow.
 func TestRolesDecide(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 20))
@@ -220,7 +221,7 @@ func TestRolesDecide(t *testing.T) {
 		{"anna", "search list"},
 		{"eva", "list"},
 		{"finn", ""},
-		{"bram", "search beyond list suspend"}, // last: nothing is allowed under it afterwards
+		{"bram", "search beyond list suspend"}, // last, because nothing is allowed under the authority afterwards
 	} {
 		for _, act := range []string{"search", "beyond", "ingest", "list", "suspend"} {
 			err := acts[act](test.actor)

@@ -9,7 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// Remedy says what to do about an error that is argus.ErrDamaged, by the part that is damaged.
+// Remedy returns advice about an argus.ErrDamaged error, which depends on the damaged
+// part.
 func Remedy(err error) string {
 	if beside, ok := errors.AsType[*besideError](err); ok {
 		return "The damage is in " + beside.dir + ", the folder of your own ledger, and not in the store. Keep the folder as evidence under another name; Argus then begins a new one."

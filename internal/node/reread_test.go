@@ -21,7 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// writing opens a store for writing and passes an intake to work.
+// writing opens a store for writing, and passes an intake to work.
 func writing(t testing.TB, dir string, o Options, work func(ctx context.Context, o intake.Options) error) error {
 	t.Helper()
 	o.Write = true
@@ -56,9 +56,10 @@ func line(n int, text string) string {
 		'A'+n%2, 'B'-n%2, n, n/60%24, n%60, text)
 }
 
-// olderStore makes a store in which an older reader read source. change turns each message
-// of today's reader into the older one's, nil for none. more has the messages that only
-// the older reader found. The second delivery is read by today's reader.
+// olderStore makes a store in which an older reader read source. change turns each
+// message that today's reader finds into the one that the older reader found, or into nil
+// if it found none. more holds the messages that only the older reader found. The second
+// delivery is read by today's reader.
 func olderStore(t testing.TB, o Options, source, second string, change func(n int, m *argus.Message) *argus.Message, more ...*argus.Message) (dir, fresh string) {
 	t.Helper()
 	base := t.TempDir()
@@ -151,8 +152,8 @@ func answers(t testing.TB, dir string, o Options) map[string]*desk.SearchResult 
 	return all
 }
 
-// A second reading supersedes that of an older reader: the answers are those of a store
-// into which today's readers took the same files.
+// A second reading supersedes that of an older reader: the answers are the same as those
+// of a store for which today's readers read the same files.
 func TestReread(t *testing.T) {
 	o := testOptions(t)
 	t.Chdir(t.TempDir())
@@ -177,11 +178,11 @@ func TestReread(t *testing.T) {
 		}
 		return m
 	}, phantom)
-	if r := search(t, dir, o, "is:differs"); r.Total != 1 { // message 1, which the second delivery has unchanged
+	if r := search(t, dir, o, "is:differs"); r.Total != 1 { // message 1, which is unchanged in the second delivery
 		t.Fatalf("%d messages differ before, want 1", r.Total)
 	}
 	if r := search(t, dir, o, "in:other"); r.Total != 1 {
-		t.Fatalf("%d messages of the older reading alone, want 1", r.Total)
+		t.Fatalf("%d messages found only by the older reading, want 1", r.Total)
 	}
 	seal, err := os.ReadFile(filepath.Join(dir, "deliveries/D-0001.seal"))
 	if err != nil {
@@ -190,7 +191,7 @@ func TestReread(t *testing.T) {
 
 	receipt, diff := reread(t, dir, o, 1)
 	if c := receipt.Counts; receipt.Reads != 1 || c.Read != 10 || !c.Balanced() || c.Quarantined != 0 {
-		t.Errorf("the reading of %s has the account %+v", receipt.Reads, c)
+		t.Errorf("the account of the reading of %s is %+v", receipt.Reads, c)
 	}
 	want := &intake.Difference{
 		Of: 1, Then: 1, Now: 3, Same: 4, Changes: intake.Changes{New: 2, Gone: 2, Changed: 4},
@@ -217,7 +218,7 @@ func TestReread(t *testing.T) {
 			t.Errorf("%s, verify does not say that D-0001 was read again: %v", when, notes)
 		}
 		if now, err := os.ReadFile(filepath.Join(dir, "deliveries/D-0001.seal")); err != nil || !bytes.Equal(now, seal) {
-			t.Errorf("%s, the first seal is another one: %v", when, err)
+			t.Errorf("%s, the first seal has changed: %v", when, err)
 		}
 	}
 	same("read again")
@@ -239,7 +240,7 @@ func write(t testing.TB, name, text string) {
 	}
 }
 
-// A real case gives the same answers after it was read again, in all its formats.
+// A whole case gives the same answers after all its formats were read again.
 func TestRereadOfTheInventedCase(t *testing.T) {
 	o := testOptions(t)
 	o.SegmentBytes = 0
@@ -269,7 +270,7 @@ func TestRereadOfTheInventedCase(t *testing.T) {
 		n := argus.DeliveryNumber(i + 1)
 		receipt, diff := reread(t, dir, o, n)
 		if diff.Changes != (intake.Changes{}) || diff.Quarantined != nil {
-			t.Errorf("%s of %s says other things than before: %+v", receipt.Delivery, names[i], diff)
+			t.Errorf("%s of %s differs from before: %+v", receipt.Delivery, names[i], diff)
 		}
 		if d := cmp.Diff(before, ask()); d != "" {
 			t.Errorf("with %s read again, the answers differ (-before +after):\n%s", names[i], d)
@@ -280,7 +281,7 @@ func TestRereadOfTheInventedCase(t *testing.T) {
 	}
 }
 
-// A reading by another process reaches the answers of the process that keeps the index.
+// A reading by another process affects the answers of the process that keeps the index.
 func TestRereadBesideAServer(t *testing.T) {
 	o := testOptions(t)
 	t.Chdir(t.TempDir())
@@ -323,8 +324,8 @@ func TestRereadBesideAServer(t *testing.T) {
 	}
 }
 
-// A person who may not see all of a delivery cannot read it again, nor finish a reading
-// for somebody else: the report names the content.
+// A person who may not see all of a delivery cannot read it again, or finish somebody
+// else's reading of it, because the report names the content.
 func TestRereadInScopeOnly(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 5), lines(5, 9))

@@ -29,11 +29,11 @@ func TestSealedStaysSealed(t *testing.T) {
 		t.Errorf("opened for writing, to resume a sealed delivery: %v, %v, want ErrDamaged", n, err)
 	}
 	if damage, _, _ := verified(t, dir); len(damage) == 0 {
-		t.Error("a delivery that was sealed and has no seal passes")
+		t.Error("verify accepts a sealed delivery without a seal")
 	}
 }
 
-// Verify beside an ingest finds no damage.
+// Verify finds no damage while an ingest is running.
 func TestVerifyBesideAnIngest(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -56,9 +56,9 @@ func TestVerifyBesideAnIngest(t *testing.T) {
 	}
 }
 
-// TestHarmedStoresDoNotPanic changes bytes, cuts and swaps in copies of the store of
-// format 2, sometimes with the checksums of segments fixed so that the change is not
-// rejected early, and opens, reads and verifies them.
+// TestHarmedStoresDoNotPanic changes bytes in copies of the store of format 2, and cuts
+// and swaps their files. It sometimes fixes the checksums of segments, so that the change
+// is not rejected early. Then it opens, reads and verifies the copies.
 func TestHarmedStoresDoNotPanic(t *testing.T) {
 	rounds := 150
 	if testing.Short() {

@@ -20,8 +20,9 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// rewrite changes a record in the active segment of a store like somebody who knows the
-// format and has no key: its block gets new salts, and everything that is not signed fits.
+// rewrite changes a record in the active segment of a store as somebody would who knows
+// the format but has no key: its block gets new salts, and everything that is not signed
+// is adjusted.
 func rewrite(t *testing.T, dir string, seq uint64, change func(r *argus.Record)) {
 	t.Helper()
 	must := func(err error) {
@@ -75,7 +76,7 @@ func rewrite(t *testing.T, dir string, seq uint64, change func(r *argus.Record))
 	must(os.WriteFile(layout.File(dir, layout.IDs+"/manifest"), ids.Manifest(), 0o600))
 }
 
-// interrupt takes in a file, and stops before the delivery is sealed.
+// interrupt ingests a file, and stops before the delivery is sealed.
 func interrupt(t *testing.T, dir string, o Options, content string) {
 	t.Helper()
 	path := source(t, "interrupted.jsonl", content)
@@ -88,9 +89,9 @@ func interrupt(t *testing.T, dir string, o Options, content string) {
 	})
 }
 
-// Somebody without a key rewrites records of a delivery that is not sealed, before the
-// position of the index, and everything fits. verify finds it, whether or not the index
-// answers from the changed part, and nobody continues the delivery.
+// Somebody without a key rewrites records in a delivery that is not sealed, before the
+// position of the index, and adjusts everything else. Verify finds the change, whether or
+// not the index answers from the changed part, and nobody can continue the delivery.
 func TestRewrittenBeforeThePosition(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 100))
@@ -115,7 +116,7 @@ func TestRewrittenBeforeThePosition(t *testing.T) {
 			if v.IndexedTo != v.Last {
 				t.Errorf("the index ends at %d of %d", v.IndexedTo, v.Last)
 			}
-			// A reader looks at the last record only.
+			// A reader checks only the last record.
 			search(t, dir, o, "crates")
 			writing := o
 			writing.Write = true

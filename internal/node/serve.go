@@ -19,19 +19,20 @@ func NewToken() string { return api.NewToken() }
 // Link opens the session of one actor in one browser.
 type Link = api.Link
 
-// Served is a store as browsers on this machine see it.
+// Served configures a store for browsers on this machine.
 type Served struct {
-	// Store is the name of the store in the interface.
+	// Store is the name that the interface shows for the store.
 	Store string
 	Links []Link
-	// Switch lets one browser take the session of each link: for a demonstration.
+	// Switch lets one browser use the sessions of all links. It is for demonstrations.
 	Switch bool
-	// Log receives the causes of requests that could not be answered. Default discarded.
+	// Log receives the reasons why requests could not be answered. Default: they are
+	// discarded.
 	Log *slog.Logger
 }
 
-// Serve answers the browsers that bring the token of a link, until the context ends, and
-// follows deliveries of other processes.
+// Serve answers browsers that present the token of a link, and follows deliveries of
+// other processes, until the context ends.
 func (n *Node) Serve(ctx context.Context, l net.Listener, s Served) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	following := make(chan error, 1)

@@ -19,8 +19,8 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// TestDamageWhileServing removes a file while a store is served: the page says what is
-// damaged and what to do, and the log has the cause.
+// TestDamageWhileServing removes a file while a store is served. The page must report the
+// damage and the remedy, and the log must have the cause.
 func TestDamageWhileServing(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 20))
@@ -85,8 +85,8 @@ func TestDamageWhileServing(t *testing.T) {
 	}
 }
 
-// TestDamagedAuthority: an authority whose file changed refuses every act, and the ledger
-// has the attempt.
+// TestDamagedAuthority: every act under an authority whose file changed is refused, and
+// the ledger records the attempt.
 func TestDamagedAuthority(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 20))

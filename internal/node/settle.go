@@ -11,8 +11,9 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// settle compares ledger and evidence, and completes acts that a crash interrupted between
-// the two. argus.ErrDamaged means that no crash can have caused the difference.
+// settle compares the ledger with the evidence, and completes acts that a crash
+// interrupted between the two. argus.ErrDamaged means that no crash can have caused the
+// difference.
 func (n *Node) settle(ctx context.Context) error {
 	seal, err := n.evidence.LastSeal()
 	if err != nil {
@@ -34,7 +35,7 @@ func (n *Node) settle(ctx context.Context) error {
 	if seal == nil {
 		return nil
 	}
-	// A crash right after sealing may have kept the seal out of the ledger.
+	// If a crash came right after sealing, the ledger may lack the seal.
 	acts, err := n.actsOf(ctx, seal.Delivery)
 	if err != nil || acts.Sealed {
 		return err
@@ -42,14 +43,16 @@ func (n *Node) settle(ctx context.Context) error {
 	return intake.RecordSeal(ctx, n.intakeOf(&seal.Opening), seal)
 }
 
-// intakeOf returns options that record in the name of the actor who opened a delivery.
+// intakeOf returns options with which an intake records acts in the name of the actor who
+// opened a delivery.
 func (n *Node) intakeOf(o *argus.Opening) intake.Options {
 	return intake.Options{Store: n.evidence, Record: n.recorder(desk.Who{Actor: o.Actor, Authority: o.Authority})}
 }
 
-// settleOpenings ensures that each open delivery is in the ledger as it was opened. A
-// crash may have kept the opening out, and then no records follow those of the opening. A
-// delivery without a seal that is sealed in the ledger must not be treated as interrupted.
+// settleOpenings ensures that the ledger records each open delivery as it was opened.
+// After a crash, the ledger may lack the opening; in that case, no records follow those
+// of the opening. A delivery without a seal must not be treated as interrupted if the
+// ledger records that it was sealed.
 func (n *Node) settleOpenings(ctx context.Context) error {
 	list, err := n.evidence.Deliveries(ctx)
 	if err != nil {
@@ -85,7 +88,7 @@ func (n *Node) settleOpenings(ctx context.Context) error {
 	return nil
 }
 
-// actsOf finds the acts of a delivery in the ledger, searching from its end.
+// actsOf finds the acts of a delivery in the ledger, searching backwards from the end.
 func (n *Node) actsOf(ctx context.Context, d argus.DeliveryNumber) (*claims.Delivery, error) {
 	of := &claims.Delivery{Number: d}
 	size, err := n.ledger.Size()

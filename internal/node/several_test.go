@@ -19,7 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// A ring makes intakes take turns, a batch each.
+// A ring makes intakes take turns of one batch each.
 type ring struct {
 	mu    sync.Mutex
 	moved sync.Cond
@@ -71,7 +71,7 @@ func (r *ring) stop(stopped bool) {
 	r.moved.Broadcast()
 }
 
-// source writes a file to be taken in.
+// source writes a file to be ingested.
 func source(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -95,7 +95,7 @@ func openToWrite(t *testing.T, dir string, o Options) (*Node, desk.Who) {
 	return n, who
 }
 
-// take takes one path in.
+// take ingests one path.
 func (n *Node) take(ctx context.Context, who desk.Who, path string, progress func(intake.Progress)) (receipt *argus.Receipt, err error) {
 	err = n.Ingest(ctx, who, intake.Options{BatchRecords: 10, Progress: progress}, func(ctx context.Context, o intake.Options) (err error) {
 		receipt, err = intake.Ingest(ctx, o, path)
@@ -104,7 +104,7 @@ func (n *Node) take(ctx context.Context, who desk.Who, path string, progress fun
 	return receipt, err
 }
 
-// sealsInOrder checks that each seal names a ledger that has all seals before it.
+// sealsInOrder checks that each seal names a ledger that contains all earlier seals.
 func sealsInOrder(t *testing.T, dir string, o Options, want int) {
 	t.Helper()
 	n, err := Open(t.Context(), dir, o)
@@ -132,7 +132,7 @@ func sealsInOrder(t *testing.T, dir string, o Options, want int) {
 			continue
 		}
 		if recorded >= len(seals) || seals[recorded].Delivery.String() != e.Subject || seals[recorded].Ledger.Entries >= e.Seq {
-			t.Fatalf("seal %d of the ledger, entry %d, is of %s; seals %v", recorded, e.Seq, e.Subject, seals)
+			t.Fatalf("seal %d in the ledger, entry %d, belongs to %s; seals %v", recorded, e.Seq, e.Subject, seals)
 		}
 		if recorded++; recorded < len(seals) && seals[recorded].Ledger.Entries < e.Seq {
 			t.Errorf("the seal of %s does not know entry %d, the seal of %s", seals[recorded].Delivery, e.Seq, e.Subject)
@@ -150,8 +150,8 @@ func wantClean(t *testing.T, dir string) {
 	}
 }
 
-// Two feeds and a phone are taken in at the same time, one batch each in turn. One is
-// killed and blocks nobody; index and verify always agree with the evidence.
+// Two feeds and a phone are ingested at the same time, one batch each in turn. One is
+// killed and blocks nobody. The index and verify always agree with the evidence.
 func TestThreeDeliveriesAtOnce(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o)
@@ -183,7 +183,7 @@ func TestThreeDeliveriesAtOnce(t *testing.T) {
 					kill()
 				}
 				if i == 0 && batches == 5 {
-					// All others wait here for this one.
+					// All the others wait here for this one.
 					if damage, _, v := verified(t, dir); len(damage) != 0 || v.Deliveries-v.Sealed != 3 {
 						t.Errorf("while three are open: %d open, damage %+v", v.Deliveries-v.Sealed, damage)
 					}
@@ -213,7 +213,7 @@ func TestThreeDeliveriesAtOnce(t *testing.T) {
 		before = rec.Delivery
 	}
 	if changes < 30 {
-		t.Errorf("the deliveries took turns %d times only", changes)
+		t.Errorf("the deliveries took turns only %d times", changes)
 	}
 	wantFound := func(least, most uint64) {
 		t.Helper()
@@ -226,7 +226,7 @@ func TestThreeDeliveriesAtOnce(t *testing.T) {
 		t.Errorf("after the end of two: %d are sealed, damage %+v", v.Sealed, damage)
 	}
 
-	// It blocks nobody, and has to be named once there are two.
+	// It blocks nobody, but it must be named once two deliveries are open.
 	ctx, kill = context.WithCancel(t.Context())
 	second, err := n.take(ctx, who, source(t, "usb.jsonl", lines(600, 700)), func(p intake.Progress) {
 		if p.Counts.Read >= 40 {
@@ -336,7 +336,7 @@ func TestCrashWhileThreeAreOpen(t *testing.T) {
 	}
 }
 
-// A delivery in progress cannot be continued by anybody else.
+// Nobody else can continue a delivery that is in progress.
 func TestInHandOnce(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o)
@@ -370,9 +370,9 @@ func TestInHandOnce(t *testing.T) {
 	}
 }
 
-// A crash may keep the latest seal out of the ledger, whatever the number of its delivery:
-// that is not damage, and it is recorded when the store is next opened, or with the next
-// seal of the same process.
+// After a crash, the ledger may lack the latest seal, whatever the number of its
+// delivery. That is not damage: the seal is recorded when the store is next opened, or
+// with the next seal of the same process.
 func TestLastSealIsCompleted(t *testing.T) {
 	for _, goesOn := range []bool{false, true} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
@@ -427,8 +427,8 @@ func TestLastSealIsCompleted(t *testing.T) {
 	}
 }
 
-// Readings count in the order of their seals: an interrupted one counts when it is
-// finished, even if a later one counts already.
+// Readings count in the order of their seals: an interrupted reading counts once it is
+// finished, even if a later one already counts.
 func TestInterleavedReadings(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 200), lines(200, 300))
@@ -491,8 +491,8 @@ func TestInterleavedReadings(t *testing.T) {
 	}
 }
 
-// The end of the following, which comes at the end of each delivery, interrupts neither an
-// Add nor a Flush.
+// Following ends at the end of each delivery, but this interrupts neither an Add nor a
+// Flush.
 func TestFlushOutlivesFollowing(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
 	makeStore(t, dir, o, lines(0, 20))
@@ -519,8 +519,8 @@ func TestFlushOutlivesFollowing(t *testing.T) {
 	}
 }
 
-// An opening that could not be recorded is recorded before the delivery continues in the
-// same process.
+// If an opening could not be recorded, it is recorded before the delivery continues in
+// the same process.
 func TestOpeningIsRecordedLater(t *testing.T) {
 	for _, abandon := range []bool{false, true} {
 		dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)

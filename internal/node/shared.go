@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// Shared opens a store to write while anybody needs that, and closes it afterwards, so
-// that another process can write in between. All who use it write through one node.
+// Shared keeps a store open for writing as long as anybody needs that, and closes it
+// afterwards, so that another process can write in between. All users write through one
+// node.
 type Shared struct {
 	ctx context.Context
 	dir string

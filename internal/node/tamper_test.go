@@ -17,8 +17,8 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// states is a store with a file of each kind, an earlier state of it, and another store of
-// the same shape with another key.
+// states holds a store with a file of each kind, an earlier state of that store, and
+// another store of the same shape with another key.
 type states struct{ now, earlier, other, private string }
 
 func makeStates(t *testing.T) (s states) {
@@ -109,8 +109,8 @@ func put(name string, data []byte) error {
 	return os.WriteFile(name, data, 0o600)
 }
 
-// counterpart is the file in the same place in another state: random names are matched by
-// counting.
+// counterpart returns the file in the same place in another state; it matches random
+// names by counting.
 func counterpart(from, dir, file string) (string, bool) {
 	if _, err := os.Stat(filepath.Join(from, file)); err == nil {
 		return file, true
@@ -155,7 +155,7 @@ func from(which func(s states) string) func(s states, dir, file string) (bool, e
 	}
 }
 
-// tamperings are the changes to each kind of file.
+// tamperings lists the changes to each kind of file.
 var tamperings = []tampering{
 	{"deleted", func(_ states, dir, file string) (bool, error) { return true, os.Remove(filepath.Join(dir, file)) }},
 	{"emptied", contentOf(func(b []byte) []byte { return nil })},
@@ -192,8 +192,8 @@ var tamperings = []tampering{
 	}},
 }
 
-// kindsOfFiles are patterns that match one or two files of each kind in a store. The first
-// match counts, or the last one after a minus.
+// kindsOfFiles lists patterns that match one or two files of each kind in a store. The
+// first match counts; after a minus sign, the last one counts.
 var kindsOfFiles = []string{
 	"argus.json", "keys/store.pub", "authorities/A-0001.json", "authorities/A-0002.revoked.json", "lists/*.txt",
 	"evidence/00000001.seg", "-evidence/*.seg", "evidence/commit", "evidence/manifest", "evidence/lock", "evidence/ids/manifest", "-evidence/ids/[0-9]*",
@@ -204,10 +204,10 @@ var kindsOfFiles = []string{
 	"index/manifest", "-index/*.seg", "index/lock",
 }
 
-// exceptions are the tamperings that do not simply damage the changed file: "note" and
-// "damage" have the file to be named and words about it, "may" a file that may be named. A
-// name that ends in a slash is any file in the folder, and derived files may be named by
-// theirs.
+// exceptions lists the tamperings that do not simply damage the changed file. After
+// "note" and "damage" come the file that must be named and words about it; after "may"
+// comes a file that may be named. A name that ends in a slash means any file in the
+// folder, and a derived file may be named by its folder.
 var exceptions = map[string][]string{
 	"argus.json, another store's":            {"damage argus.json", "damage deliveries/D-0001.seal", "damage deliveries/D-0002.seal"},
 	"keys/store.pub, another store's":        {"damage keys/store.pub", "damage ledger/checkpoint", "damage deliveries/D-0001.seal", "damage deliveries/D-0002.seal"},
@@ -225,8 +225,8 @@ var exceptions = map[string][]string{
 	"index/manifest, another store's":    {"damage index/0000000000.seg not the segment that the manifest lists"},
 }
 
-// check compares the findings of verify with the wanted ones: each must be there, and no
-// damage in other files.
+// check compares the findings of verify with the wanted ones. Each of these must be
+// there, and there must be no damage in other files.
 func check(t *testing.T, dir, what string, want []string) {
 	t.Helper()
 	var damage, notes []verify.Finding
@@ -263,7 +263,7 @@ func check(t *testing.T, dir, what string, want []string) {
 		if !slices.ContainsFunc(want, func(w string) bool {
 			return !strings.HasPrefix(w, "note ") && matches(strings.Join(strings.SplitN(w, " ", 3)[:2], " "), f)
 		}) {
-			t.Errorf("%s: a sound file is called damaged: %+v", what, f)
+			t.Errorf("%s: a sound file is reported as damaged: %+v", what, f)
 		}
 	}
 }
@@ -278,15 +278,16 @@ func segmentsOf(t *testing.T, dir string) []string {
 }
 
 // TestTampering applies all tamperings to a file of each kind, and then the changes of
-// somebody who knows the format: forgeries with good checksums, added files, several files
-// at once. Each is found, and the file is named, or it is harmless and has a note.
+// somebody who knows the format: forgeries with correct checksums, added files, and
+// changes to several files at once. Verify must find each change and name the file, or
+// note that the change is harmless.
 func TestTampering(t *testing.T) {
 	older, o := copyOlder(t)
 	if _, err := Upgrade(t.Context(), older, "", o, Upgrading{}); err != nil {
 		t.Fatal(err)
 	}
 	s := makeStates(t)
-	// The index flushes by the clock, and the tables name its two segments.
+	// The index flushes at certain times, and the tables below name its two segments.
 	for try := 0; len(segmentsOf(t, s.now)) != 2 || len(segmentsOf(t, s.earlier)) != 1; try++ {
 		if try == 20 {
 			t.Fatalf("the index has the segments %v, want two", segmentsOf(t, s.now))
@@ -320,7 +321,7 @@ func tamper(t *testing.T, s states, kinds []string, forged []forgery) (tried int
 			t.Error(err)
 		}
 	}
-	all := times(t, "ARGUS_TAMPERINGS", 0) > 0 // otherwise a third of those of single files
+	all := times(t, "ARGUS_TAMPERINGS", 0) > 0 // otherwise a third of the changes to single files
 	for i, pattern := range kinds {
 		matches, err := fs.Glob(os.DirFS(s.now), strings.TrimPrefix(pattern, "-"))
 		if err != nil || len(matches) == 0 {

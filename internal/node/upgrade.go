@@ -28,18 +28,18 @@ import (
 // Upgraded is the result of an upgrade.
 type Upgraded struct {
 	Store string `json:"store"`
-	// Kept is the new path of the store of format 1.
+	// Kept is the new path of the format 1 store.
 	Kept string `json:"kept"`
-	// Finished is set if an interrupted upgrade only lacked the renaming; then the other
-	// figures are unknown.
+	// Finished is set if this run only did the renaming that an interrupted upgrade still
+	// lacked. In that case, the other figures are unknown.
 	Finished bool `json:"finished,omitempty"`
 	*upgrade.Result
 }
 
 // Upgrading has callbacks for the progress of an upgrade. All may be nil.
 type Upgrading struct {
-	// Begin is called with the most bytes that the new store takes, and the free bytes, -1
-	// if unknown.
+	// Begin is called with the maximum size of the new store and the free space on the
+	// disk, both in bytes. free is -1 if it is unknown.
 	Begin func(need, free int64)
 	// Progress is called with the number of records done in each step.
 	Progress func(step upgrade.Step, done, total uint64)
@@ -47,12 +47,12 @@ type Upgrading struct {
 
 // Upgrade converts a store of format 1 to the current format, and proves that the two are
 // equivalent. It works in DIR.upgrading, next to the store, and resumes there after an
-// interruption. Then it renames the store of format 1 to DIR.format-1, and the new one
-// takes its name. actor is the person who does it, "" for the user's name.
+// interruption. Then it renames the format 1 store to DIR.format-1, and the new store
+// takes its name. actor is the person who upgrades the store; "" means the user's name.
 //
-// The error is ErrDamaged, and the store stays as it is, if it is not as it was sealed;
-// ErrNoKey without the private key, ErrOpenKey if others can use it; ErrLocked if another
-// process uses the store.
+// If the store is not as it was sealed, the error is ErrDamaged and the store stays as it
+// is. The error is ErrNoKey if the private key is missing, ErrOpenKey if other people can
+// use it, and ErrLocked if another process uses the store.
 func Upgrade(ctx context.Context, dir, actor string, o Options, tell Upgrading) (*Upgraded, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -64,7 +64,7 @@ func Upgrade(ctx context.Context, dir, actor string, o Options, tell Upgrading) 
 	if tell.Progress == nil {
 		tell.Progress = func(upgrade.Step, uint64, uint64) {}
 	}
-	// The other names are derived from the real folder, not from a link to it.
+	// Derive the other names from the real folder, not from a link to it.
 	if real, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = real
 	}
@@ -97,13 +97,13 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 	}
 	u.info, err = layout.ReadInfo(u.dir)
 	if err == nil {
-		return nil, fmt.Errorf("the store has format %d already", u.info.Format)
+		return nil, fmt.Errorf("the store already has format %d", u.info.Format)
 	}
 	if !errors.Is(err, argus.ErrOlder) {
 		return nil, err
 	}
 	if layout.There(u.kept) {
-		return nil, fmt.Errorf("%s is there already, and the store of format 1 needs this name; move the folder away", u.kept)
+		return nil, fmt.Errorf("%s already exists, but the format 1 store needs this name; move the folder away", u.kept)
 	}
 	if u.keys, err = admin.ReadKeys(u.dir, u.o.KeyDir, u.info.Store, false); err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 		Progress: func(step upgrade.Step, done uint64) { u.tell.Progress(step, done, u.old.Last()) },
 	})
 	if errors.Is(err, argus.ErrDamaged) {
-		err = errors.Join(err, os.RemoveAll(u.making)) // it cannot be used
+		err = errors.Join(err, os.RemoveAll(u.making)) // the unfinished store cannot be used
 	}
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (u *upgrading) run(ctx context.Context) (_ *Upgraded, err error) {
 	return &Upgraded{Store: u.info.Store, Kept: u.kept, Result: result}, nil
 }
 
-// finish renames the folders if only that is missing of an upgrade.
+// finish renames the folders if that is the only missing step of an upgrade.
 func (u *upgrading) finish() (*Upgraded, error) {
 	now, errNow := layout.ReadInfo(u.dir)
 	beside, errBeside := layout.ReadInfo(u.making)
@@ -194,8 +194,9 @@ func (u *upgrading) space() error {
 	if err != nil {
 		return err
 	}
-	// Measured: 0.9 times the evidence with messages only, 1.5 times with sightings only.
-	// An incompressible original grows by 1 byte in 500.
+	// As measured, the new evidence takes 0.9 times the space of the old if it has only
+	// messages, and 1.5 times if it has only sightings. An incompressible original grows
+	// by 1 byte in 500.
 	need := 2*evidence + rest + rest/100 + 1<<20
 	free, err := durable.Free(filepath.Dir(u.dir))
 	if err != nil {
@@ -203,12 +204,12 @@ func (u *upgrading) space() error {
 	}
 	u.tell.Begin(need, free)
 	if free >= 0 && free+taken(u.making) < need {
-		return fmt.Errorf("it needs up to %d bytes of free disk space beside the store, but %d are free", need, free)
+		return fmt.Errorf("the upgrade needs up to %d bytes of free disk space next to the store, but only %d are free", need, free)
 	}
 	return nil
 }
 
-// taken returns the size of the files in a folder, as far as it is known.
+// taken returns the total size of the files in a folder, as far as it is known.
 func taken(dir string) (size int64) {
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err == nil && e.Type().IsRegular() {
@@ -221,7 +222,7 @@ func taken(dir string) (size int64) {
 	return size
 }
 
-// check reads a store of format 1 except its records and originals, which are checked
+// check reads a format 1 store except for its records and originals, which are checked
 // while they are converted and compared.
 func (u *upgrading) check(ctx context.Context) error {
 	var damage error
@@ -261,8 +262,8 @@ func (u *upgrading) check(ctx context.Context) error {
 	return nil
 }
 
-// complete makes a store of the converted evidence: it adds everything else of the store
-// of format 1, and records the upgrade in the ledger.
+// complete makes a store from the converted evidence: it adds everything else from the
+// format 1 store, and records the upgrade in the ledger.
 func (u *upgrading) complete(ctx context.Context, result *upgrade.Result) error {
 	for _, name := range []string{layout.Keys, layout.Authorities, layout.Lists, layout.Ledger} {
 		into := filepath.Join(u.making, name)
@@ -333,7 +334,7 @@ func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, 
 	defer func() { err = errors.Join(err, l.Close()) }()
 	for _, d := range result.Deliveries {
 		if d.Seal == (argus.Hash{}) {
-			continue // open: the next ingest continues or seals it
+			continue // still open: the next ingest continues or seals the delivery
 		}
 		if _, err := l.Append(ctx, ledger.Act{Actor: u.actor, Action: ledger.UpgradeSeal, Subject: d.Number.String(), Detail: map[string]string{
 			"seal": d.Seal.String(), "before": d.Before.String(), "root_before": d.Root.String(), "records": number(d.Records),
@@ -347,7 +348,7 @@ func (u *upgrading) record(ctx context.Context, result *upgrade.Result, before, 
 	}}); err != nil {
 		return err
 	}
-	// Readers also write to the ledger, and no lock of the evidence keeps them out.
+	// Readers also write to the ledger, and no lock on the evidence keeps them out.
 	if last, err := os.ReadFile(layout.File(u.dir, layout.Checkpoint)); err != nil || !bytes.Equal(last, copied) {
 		return errors.Join(errors.New("another process used the store meanwhile; stop it and run the upgrade again, which continues from here"), err)
 	}
@@ -375,8 +376,8 @@ func (u *upgrading) swap() error {
 	return errors.Join(err, durable.OS{}.SyncDir(filepath.Dir(u.dir)))
 }
 
-// copyFolder copies a folder of regular files durably, byte for byte. A missing folder is
-// not copied.
+// copyFolder copies a folder of regular files durably, byte for byte. It skips a missing
+// folder.
 func copyFolder(from, into string) error {
 	if !layout.There(from) {
 		return nil

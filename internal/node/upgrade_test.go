@@ -28,10 +28,10 @@ import (
 	"github.com/argus-evidence/argus/internal/verify"
 )
 
-// The store of testdata/upgrade was written by the last Argus of format 1, with its key
-// next to it: messages, sightings, one whose clock was apart, a copy that differs,
-// something locked, quarantined pieces, a file's own count, an archive with an attachment,
-// a list, two authorities, and an interrupted delivery.
+// The last Argus with format 1 wrote the store in testdata/upgrade, with its key next to
+// it. The store has messages, sightings, a sighting by a clock that disagrees, a copy
+// that differs, something locked, quarantined pieces, a file with its own count, an
+// archive with an attachment, a list, two authorities, and an interrupted delivery.
 const upgradable = "testdata/upgrade/store"
 
 func copyOlder(t testing.TB) (dir string, o Options) {
@@ -40,7 +40,7 @@ func copyOlder(t testing.TB) (dir string, o Options) {
 	if err := os.CopyFS(dir, os.DirFS(upgradable)); err != nil {
 		t.Fatal(err)
 	}
-	// In a checkout others may read the key.
+	// In a checkout, other people may read the key.
 	keys := filepath.Join(t.TempDir(), "keys")
 	if err := os.CopyFS(keys, os.DirFS("testdata/upgrade/keys")); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func copyOlder(t testing.TB) (dir string, o Options) {
 	return dir, Options{Formats: all.Formats(), KeyDir: keys, Software: "argus test"}
 }
 
-// contents returns the files of a folder by name.
+// contents returns the contents of the files in a folder, keyed by name.
 func contents(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -101,7 +101,7 @@ func TestUpgrade(t *testing.T) {
 	for _, name := range []string{"keys/", "authorities/", "lists/"} {
 		for file, text := range before {
 			if strings.HasPrefix(file, name) && after[file] != text {
-				t.Errorf("%s was not taken over", file)
+				t.Errorf("%s was not copied into the new store", file)
 			}
 		}
 	}
@@ -122,10 +122,11 @@ func TestUpgrade(t *testing.T) {
 	if len(damage) != 0 || v.Sealed != 6 {
 		t.Errorf("after the interrupted delivery was closed: %+v, %+v", v, damage)
 	}
-	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err == nil || !strings.Contains(err.Error(), "format 2 already") {
+	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err == nil || !strings.Contains(err.Error(), "already has format 2") {
 		t.Errorf("upgraded twice: %v", err)
 	}
-	// Today's readers find more than those of format 1: each delivery can be read again.
+	// Today's readers find more than those of format 1 did, and each delivery can be read
+	// again.
 	for d := range argus.DeliveryNumber(5) {
 		if receipt, diff := reread(t, dir, o, d+1); receipt.Reads != d+1 || diff.Same+diff.New+diff.Changed == 0 {
 			t.Errorf("the reading of D-000%d: %+v, %+v", d+1, receipt, diff)
@@ -155,8 +156,8 @@ func abandon(t *testing.T, dir string, o Options) *argus.Receipt {
 	return receipts[0]
 }
 
-// Every file of a store of format 1 that is not derived is checked: a changed byte stops
-// the upgrade, and the store stays as it is.
+// Every file of a format 1 store that is not derived is checked: a changed byte stops the
+// upgrade, and the store stays as it is.
 func TestUpgradeStopsAtDamage(t *testing.T) {
 	sound, o := copyOlder(t)
 	derived := func(name string) bool {
@@ -178,10 +179,10 @@ func TestUpgradeStopsAtDamage(t *testing.T) {
 			}
 			_, err := Upgrade(t.Context(), sound, "", o, Upgrading{})
 			if err == nil {
-				t.Fatalf("%s at %d: it was upgraded", name, at)
+				t.Fatalf("%s at %d: the store was upgraded", name, at)
 			}
 			if _, err := os.Stat(sound + ".upgrading"); err == nil {
-				t.Errorf("%s at %d: something converted was left", name, at)
+				t.Errorf("%s at %d: converted files were left behind", name, at)
 			}
 			if !errors.Is(err, argus.ErrDamaged) && name != layout.Info && name != layout.PublicKey {
 				t.Errorf("%s at %d: %v", name, at, err)
@@ -217,7 +218,7 @@ func TestUpgradeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); !errors.Is(err, admin.ErrOpenKey) {
-		t.Errorf("a key that others can read: %v", err)
+		t.Errorf("a key that other people can read: %v", err)
 	}
 	if err := os.Chmod(key, 0o600); err != nil {
 		t.Fatal(err)
@@ -294,7 +295,7 @@ func TestUpgradeBesideAReader(t *testing.T) {
 		}
 	}
 	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err == nil || !strings.Contains(err.Error(), "meanwhile") {
-		t.Fatalf("%v, want a word about who read", err)
+		t.Fatalf("%v, want an error about the other process", err)
 	}
 	o.Failpoint = nil
 	if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err != nil {
@@ -328,7 +329,7 @@ func TestKeptOfFormat1IsVerified(t *testing.T) {
 			damaged := false
 			_, err := Verify(t.Context(), dir, "", func(f verify.Finding) { damaged = damaged || !f.Note }, func(int64) {})
 			if err != nil || !damaged {
-				t.Errorf("%s was changed, and verify says nothing: %v", name, err)
+				t.Errorf("%s was changed, but verify reports nothing: %v", name, err)
 			}
 		}
 		if err := os.WriteFile(file, text, 0o600); err != nil {
@@ -339,13 +340,13 @@ func TestKeptOfFormat1IsVerified(t *testing.T) {
 		t.Fatal(err)
 	}
 	if damage, _, _ := verified(t, dir); len(damage) != 1 {
-		t.Errorf("a seal was put there: %+v", damage)
+		t.Errorf("a seal was added: %+v", damage)
 	}
 }
 
-// rekey gives a copy of a store of format 1 whose private key is gone a new key: it signs
-// the seals again, and writes the acts of the ledger again. The evidence and the originals
-// stay as they are.
+// rekey copies a format 1 store whose private key is gone, and gives the copy a new key:
+// it signs the seals again, and rewrites the acts in the ledger. The evidence and the
+// originals stay as they are.
 func rekey(t *testing.T, from string) (dir string, o Options) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "s")
@@ -441,7 +442,7 @@ func TestUpgradeOfStoreV1(t *testing.T) {
 			t.Errorf("%s: found %d, want %d", query, r.Total, want)
 		}
 	}
-	// The texts are those of the older store, word for word and in its order.
+	// The texts are those of the older store, word for word and in the same order.
 	old, err := format1.Open(storeV1Copy(t), verifierOf(t, storeV1))
 	if err != nil {
 		t.Fatal(err)
@@ -488,7 +489,7 @@ func storeV1Copy(t *testing.T) string {
 	return dir
 }
 
-// The new store is in the place of the older one, however that was named.
+// The new store takes the place of the older one, however that was named.
 func TestUpgradeOfALinkAndOfHere(t *testing.T) {
 	dir, o := copyOlder(t)
 	o.KeyDir, _ = filepath.Abs(o.KeyDir)
@@ -516,8 +517,8 @@ func TestUpgradeOfALinkAndOfHere(t *testing.T) {
 // An upgrade that was interrupted between two renamings is finished.
 func TestUpgradeFinishesTheRenaming(t *testing.T) {
 	for _, names := range [][2]string{
-		{".format-1", ".upgrading"}, // the two stores have exchanged names, and the older one has no other yet
-		{"", ".upgrading"},          // the older store still has its name, and the new one has none yet
+		{".format-1", ".upgrading"}, // the two stores have exchanged names, but the older one does not have its final name yet
+		{"", ".upgrading"},          // the older store has its final name, but the new one does not
 	} {
 		dir, o := copyOlder(t)
 		if _, err := Upgrade(t.Context(), dir, "", o, Upgrading{}); err != nil {

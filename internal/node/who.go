@@ -17,16 +17,16 @@ import (
 	"github.com/argus-evidence/argus/internal/policy"
 )
 
-// Who fills in missing fields: the user's own name, or who the user is among the people of
-// the store; the only authority that names the actor and has not ended; and the purpose of
-// that authority. If there is not one such authority, the error is argus.ErrRefused, and the
-// ledger has the refusal.
+// Who fills in missing fields: the actor, who is the user or the person that the user is
+// among the store's people; the authority, if exactly one that names the actor is in
+// force; and that authority's purpose. If there is not exactly one such authority, the
+// error is argus.ErrRefused, and the ledger records the refusal.
 func (n *Node) Who(ctx context.Context, who desk.Who) (desk.Who, error) {
 	return n.user(ctx, who, false)
 }
 
-// WhoServed is like Who for the user's own page. If several authorities name the user, the
-// answer has none: the page offers the choice.
+// WhoServed is like Who, but for the user's own page. If several authorities name the
+// user, it fills in none, because the page offers the choice.
 func (n *Node) WhoServed(ctx context.Context, who desk.Who) (desk.Who, error) {
 	return n.user(ctx, who, true)
 }
@@ -39,8 +39,8 @@ func (n *Node) user(ctx context.Context, who desk.Who, chooses bool) (desk.Who, 
 	return n.authorized(ctx, who, chooses)
 }
 
-// authorized fills in the authority and the purpose of a known actor; chooses is set if the
-// actor can choose one of several later.
+// authorized fills in the authority and the purpose for a known actor. chooses is set if
+// the actor can later choose one of several authorities.
 func (n *Node) authorized(ctx context.Context, who desk.Who, chooses bool) (desk.Who, error) {
 	list, err := n.Desk.Authorities(ctx, who.Actor)
 	if err != nil {
@@ -71,7 +71,7 @@ func (n *Node) authorized(ctx context.Context, who desk.Who, chooses bool) (desk
 	return who, nil
 }
 
-// refused records a refusal, and returns it. wanted is the act, if it is known.
+// refused records a refusal and returns it. wanted is the act, if it is known.
 func (n *Node) refused(ctx context.Context, who desk.Who, wanted string, refusal error) error {
 	detail := map[string]string{"reason": refusal.Error()}
 	if wanted != "" {
@@ -81,8 +81,8 @@ func (n *Node) refused(ctx context.Context, who desk.Who, wanted string, refusal
 	return errors.Join(refusal, err)
 }
 
-// WhoFor is like WhoServed for one of the people of the store, for whom the user of this
-// process, acting under the name by, makes a link.
+// WhoFor is like WhoServed, but for another of the store's people. The user of this
+// process, who acts under the name by, makes a link for that person.
 func (n *Node) WhoFor(ctx context.Context, by string, who desk.Who) (desk.Who, error) {
 	server, err := n.Admin.Actor(ctx, by)
 	if err != nil {
@@ -105,10 +105,11 @@ func (n *Node) WhoFor(ctx context.Context, by string, who desk.Who) (desk.Who, e
 	return n.authorized(ctx, who, true)
 }
 
-// may returns argus.ErrRefused if an actor is none of the people of the store, or if the
-// rules do not let the actor's roles do an act, under an authority or, if that is nil, without
-// one. It is asked at each act, so that somebody who has left has no access from that second.
-// A store without people belongs to whoever can open it, and has no rules.
+// may returns argus.ErrRefused if an actor is not one of the store's people, or if the
+// rules do not allow the actor's roles to do an act under an authority or, if that is
+// nil, without one. It is called for each act, so that somebody who has left has no
+// access from that second on. A store without people belongs to whoever can open it, and
+// has no rules.
 func (n *Node) may(actor, action string, under *authority.Authority) error {
 	list, err := admin.People(n.people)
 	if err != nil || len(list) == 0 {
@@ -124,16 +125,16 @@ func (n *Node) may(actor, action string, under *authority.Authority) error {
 	}
 	r := policy.Request{
 		Actor: actor, Roles: one.Roles, Action: action, Recognised: true,
-		// Intake recognises no protected communication yet, so none is known.
+		// Intake does not recognise protected communication yet, so none is known.
 		Class:      policy.Ordinary,
 		NotDefence: !slices.ContainsFunc(list, func(p people.Actor) bool { return p.Has(people.Defence) }),
 	}
-	if under != nil { // it covers the act, and a purpose is stated
+	if under != nil { // the authority covers the act, and a purpose was stated
 		r.Covered, r.Purpose, r.Kind, r.Handling = true, true, under.Kind, under.Handling
 	}
 	d := rules.Decide(r)
 	if d.Incident != "" {
-		n.note("An act was refused because it could not be decided: " + d.Incident)
+		n.note("An act was refused because no decision was possible: " + d.Incident)
 	}
 	return d.Err()
 }
@@ -141,19 +142,19 @@ func (n *Node) may(actor, action string, under *authority.Authority) error {
 // mayAdminister is like may for acts that need no authority.
 func (n *Node) mayAdminister(actor, action string) error { return n.may(actor, action, nil) }
 
-// generic are the rules of every store. They pass the gate once in a process.
+// generic holds the rules of every store. They pass the gate once per process.
 var generic = sync.OnceValues(func() (*policy.Set, error) { return policy.Open("generic") })
 
-// memberOf returns one of the people who has a role.
+// memberOf returns the person with the given name, who must have a role.
 func memberOf(list []people.Actor, actor string) (*people.Actor, error) {
 	i := slices.IndexFunc(list, func(one people.Actor) bool { return one.ID == actor && len(one.Roles) > 0 })
 	if i < 0 {
-		return nil, fmt.Errorf("%w: %s is none of the people of this store", argus.ErrRefused, actor)
+		return nil, fmt.Errorf("%w: %s is not one of the people of this store", argus.ErrRefused, actor)
 	}
 	return &list[i], nil
 }
 
-// rolesOf returns the roles of an actor, none in a store without people.
+// rolesOf returns the roles of an actor. In a store without people, there are none.
 func (n *Node) rolesOf(actor string) (roles []string, err error) {
 	list, err := admin.People(n.people)
 	for _, one := range list {
