@@ -20,7 +20,7 @@ import (
 	"github.com/argus-evidence/argus/internal/voice"
 )
 
-var update = flag.Bool("update", false, "write the expected files anew")
+var update = flag.Bool("update", false, "write the expected files again")
 
 // TestCLIDocument compares docs/cli.md with the output of --help.
 func TestCLIDocument(t *testing.T) {
@@ -122,20 +122,20 @@ This file holds the output of ` + "`argus COMMAND --help`" + ` for every command
 const cliTail = `## JSON
 
 With ` + "`--json`" + ` every line of the standard output is one JSON object, and its ` + "`event`" + ` names its kind. Text and objects are
-made of the same values, so they state the same facts; only the text shortens long lists.
+made from the same values, so they state the same facts; only the text shortens long lists.
 
 | command | events |
 |---|---|
 | init | ` + "`created`" + ` |
-| ingest | ` + "`created` if a store was made, `progress`, then one `receipt` for each delivery; after --resume of a rereading also `difference`; with --dry-run `plan` for each path, with the number of `copies` in it and of `different` messages" + ` |
+| ingest | ` + "`created` if a store was made, `progress`, then one `receipt` for each delivery; after --resume of a repeated reading also `difference`; with --dry-run `plan` for each path, with the number of `copies` in it and of `different` messages" + ` |
 | reread | ` + "`progress`, `receipt`, `difference`" + ` |
-| search | ` + "`hit` for each message, then one `result`, with the number of `hits` that were printed, the `total` of everything found, the `messages` among it, the counts of other types in `beside`, and the number of messages whose copies are `differing`; with --all only `query`, `hits`, `messages` and `beside`" + ` |
+| search | ` + "`hit` for each message, then one `result`, with the number of `hits` that were printed, the `total` of everything found, the `messages` among them, the counts of other types in `beside`, and the number of messages whose copies differ in `differing`; with --all only `query`, `hits`, `messages` and `beside`" + ` |
 | show | ` + "`message` with its `versions`, each with its `sightings`; a sighting has the statements of the copy in `states`, and with --trace its `raw` bytes, or `raw_withheld`" + ` |
 | conversation | ` + "`conversation`" + ` |
 | receipt | ` + "`delivery` for each, or the `receipt` of one; `partial` or `limited` if the scope covers only a part of its account" + ` |
 | quarantine | ` + "`quarantined` for each piece" + ` |
 | verify | ` + "`finding` for each, then one `verified`" + ` |
-| ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts beside the store; after `ledger correct` also `begins_later` for each authority that was added while the clock was ahead and so begins later" + ` |
+| ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts recorded outside the store; after `ledger correct` also `begins_later` for each authority that was added while the clock was ahead and so begins later" + ` |
 | authority | ` + "`authority`, with only its number and `damage` if nobody can act under it; `wider` for each authority that is wider than a new one; `revoked`; for preview `hit` for each sample, then one `preview`; for beyond one `beyond`" + ` |
 | people | ` + "`person` for each, or for the one that was changed" + ` |
 | policy | ` + "`rule` for each; for test one `policy` for each folder, with the `results` of each rule and the `faults` for which it cannot be loaded" + ` |

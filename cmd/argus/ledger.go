@@ -129,8 +129,8 @@ func (a *app) ledgerDestroy() *cobra.Command {
 	var order string
 	c := &cobra.Command{
 		Use:   "destroy ENTRY ...",
-		Short: "Destroy the words of entries, by an order",
-		Long: `Destroy the words of entries, by an order: the actor, the purpose and the subject of
+		Short: "Destroy the words of entries by order",
+		Long: `Destroy the words of entries by order: the actor, the purpose and the subject of
 each act. Name entries by their numbers, or by ranges such as 7-9. The log still
 proves each act, its time and its authority.
 

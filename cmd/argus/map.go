@@ -224,7 +224,7 @@ func printMap(o *voice.Output, s *survey.Shown) {
 		o.Linef("  also found: %s %s", printable.Count(uint64(p.Seen), "record", "records"), place)
 	}
 	for _, c := range s.Columns {
-		use := "not a field, kept beside the message"
+		use := "not a field, kept with the message"
 		if c.Field != "" {
 			use = c.Field
 			if c.Why != "" {

@@ -87,7 +87,7 @@ would run as a formula begins with a quote.`,
 			req.MaxSeconds = longest.Seconds()
 			req.Limit = none(req.Limit)
 			if all && (req.Distinct || req.Next != "" || len(facets) > 0 || histogram != "" || c.Flags().Changed("limit")) {
-				return usageError{errors.New("--all prints messages only: leave out --limit, --next, --facet, --histogram and --distinct"), c.CommandPath()}
+				return usageError{errors.New("--all prints only messages: leave out --limit, --next, --facet, --histogram and --distinct"), c.CommandPath()}
 			}
 			if counted := len(facets) + min(len(histogram), 1); asCSV && (all || a.json || counted != 1) {
 				return usageError{errors.New("--csv prints exactly one --facet or --histogram: leave out --all and --json"), c.CommandPath()}

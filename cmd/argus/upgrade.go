@@ -24,7 +24,7 @@ func (a *app) upgradeCommand() *cobra.Command {
 		Use:   "upgrade [STORE]",
 		Short: "Convert a store of an older format, and prove that nothing changed",
 		Long: `Convert a store that an older Argus wrote to the current format. Argus makes a new
-store beside it, in STORE.upgrading, with the same id and key: each record keeps its number, each
+store next to it, in STORE.upgrading, with the same id and key: each record keeps its number, each
 delivery is sealed anew and keeps its old seal, and the ledger continues with the
 upgrade as an entry. The upgrade needs the private key, and about as much free disk
 space as the store occupies.
@@ -55,10 +55,10 @@ func (a *app) upgrade(c *cobra.Command, path string) error {
 	tell.Begin = func(need, free int64) {
 		a.complain(voice.Say(a.out, "upgrading", room{need, free}, func(o *voice.Output, r room) {
 			if r.Free < 0 {
-				o.Linef("The upgrade needs up to %s of free disk space beside the store.", printable.Size(r.Need))
+				o.Linef("The upgrade needs up to %s of free disk space next to the store.", printable.Size(r.Need))
 				return
 			}
-			o.Linef("The upgrade needs up to %s of free disk space beside the store; %s are free.", printable.Size(r.Need), printable.Size(r.Free))
+			o.Linef("The upgrade needs up to %s of free disk space next to the store; %s are free.", printable.Size(r.Need), printable.Size(r.Free))
 		}))
 	}
 	var shown time.Time

@@ -52,7 +52,7 @@ func TestUpgradeSurvivesKills(t *testing.T) {
 		exit, ok := errors.AsType[*exec.ExitError](err)
 		return ok && exit.ExitCode() == -1
 	}
-	// one names the whole store that has the name.
+	// one returns which store has the name, and checks that it is whole.
 	one := func(dir string) string {
 		damage := ""
 		v, err := node.Verify(t.Context(), filepath.Join(dir, "s"), "", func(f verify.Finding) {

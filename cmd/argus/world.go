@@ -29,7 +29,7 @@ func (a *app) worldCommand() *cobra.Command {
 		Use:   "world FOLDER",
 		Short: "Write an invented case to try things out on",
 		Long: `Invent a phone service, its users and the crime among them. Argus writes their
-messages into a folder, and the truth about the case into a file beside the folder
+messages into a folder, and the truth about the case into a file next to the folder
 (docs/format/truth.md). The same options give the same bytes on any machine. All
 people and events are invented.
 

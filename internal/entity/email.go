@@ -39,7 +39,7 @@ func isLocal(c byte) bool {
 
 // domainEnd returns where the domain name that begins at i ends (RFC 1035,
 // section 2.3.1): labels of letters, digits and hyphens, at least two, the
-// last one not of digits only. It is i if there is none, or if it contains a letter beyond ASCII.
+// last one not only of digits. It is i if there is none, or if it contains a letter beyond ASCII.
 func domainEnd(b []byte, i int) int {
 	begin, label, end, labels := i, i, i, 0
 	for ; i <= len(b) && i-begin <= 253; i++ {

@@ -91,7 +91,7 @@ func IsKind[S string | []byte](s S) bool {
 type anchor uint8
 
 const (
-	word   anchor = iota // letters and digits in a row, at least one digit
+	word   anchor = iota // a run of letters and digits with at least one digit
 	at                   // @
 	scheme               // ://
 )

@@ -289,7 +289,7 @@ func (r *stateReader) take(n int) []byte {
 func (r *stateReader) num(least int) int {
 	n, size := binary.Uvarint(r.b)
 	if r.err == nil && (size <= 0 || n > uint64(len(r.b)/least)) {
-		r.err = errors.New("it states more parts than it has bytes")
+		r.err = errors.New("it states more parts than its bytes can hold")
 	}
 	if r.err != nil {
 		return 0

@@ -73,7 +73,7 @@ func Say[T any](v *Voice, event string, value T, text func(*Output, T)) error {
 	return v.Progress(event, value)
 }
 
-// Progress prints an object for programs only: people watch progress on the
+// Progress prints an object that only programs get: people watch progress on the
 // terminal.
 func (v *Voice) Progress(event string, value any) error {
 	if v.objects == nil {
