@@ -154,7 +154,7 @@ func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []a
 		case argus.GoneContent:
 			becomes, err = s.originals.Destroy(ctx, file, o.Parts, a.Identities...)
 		case argus.GoneContent | argus.Withheld:
-			becomes, err = s.originals.Withhold(ctx, file, o.Parts, a.Judge.x25519(), a.Identities...)
+			becomes, err = s.originals.Withhold(ctx, file, o.Parts, a.Judge.keys(), a.Identities...)
 		default:
 			err = fmt.Errorf("parts of an original cannot be marked as gone %#x", uint8(o.Gone))
 		}
