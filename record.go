@@ -526,6 +526,13 @@ type LedgerHead struct {
 	Root    Hash   `json:"root"`
 }
 
+// Orders reports whether the amendments of the delivery take effect. An act that was given
+// up orders nothing. Originals of a delivery that was taken in are withheld even if it was
+// given up.
+func (s *Seal) Orders() bool {
+	return s.Opening.Sort != OpeningAct || s.Incomplete == ""
+}
+
 // Check returns an error if a seal contradicts itself.
 func (s *Seal) Check() error {
 	if !s.Counts.Balanced() {
