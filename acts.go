@@ -7,14 +7,16 @@ import (
 )
 
 // Sealed is a message that was encrypted to recipients before it was stored, such
-// as a lawyer's message recognised at intake. The ID and Version of its record are
-// keyed: nobody without the key can test a guess about the text.
+// as a lawyer's message recognised at intake, or another piece of the same file. The ID and
+// Version of its record are keyed: nobody without the key can test a guess about the text.
 type Sealed struct {
-	// Why is a sentence that names the finding and the rule behind it.
+	// Why names the sort of finding; the rule is for the judge only.
 	Why string `cbor:"1,keyasint,omitempty" json:"why,omitempty"`
-	// Recipients are the public keys that it is encrypted to, as they are written.
+	// Recipients are the fingerprints of the public keys that it was encrypted to.
 	Recipients []string `cbor:"2,keyasint" json:"recipients"`
-	// Ciphertext is an age file (age-encryption.org/v1) of the record.
+	// Broke is set if the reading of the file broke there ([Quarantine.Broke]).
+	Broke bool `cbor:"3,keyasint,omitempty" json:"broke,omitempty"`
+	// Ciphertext is a sealed message as docs/format/privilege.md describes it.
 	Ciphertext []byte `cbor:"-" json:"-"`
 }
 

@@ -488,6 +488,13 @@ func (c *Counts) Add(r *Record) {
 	}
 }
 
+// Shown returns the counts as everybody but the judge may see them: as if the sealed records
+// had not been in the source. Each of those counts as read and stored.
+func (c Counts) Shown() Counts {
+	c.Read, c.Stored, c.Sealed = c.Read-c.Sealed, c.Stored-c.Sealed, 0
+	return c
+}
+
 // Seal closes a delivery. Its text is signed; docs/format/seal.md has the form.
 type Seal struct {
 	Store    string         `json:"store"`
@@ -524,6 +531,21 @@ type Seal struct {
 type LedgerHead struct {
 	Entries uint64 `json:"entries"`
 	Root    Hash   `json:"root"`
+}
+
+// Shown returns the seal as everybody but the judge may see it, without its number of
+// records.
+func (s *Seal) Shown() *Seal {
+	shown := *s
+	shown.Counts, shown.Records = s.Counts.Shown(), 0
+	return &shown
+}
+
+// Orders reports whether the amendments of the delivery take effect. An act that was given
+// up orders nothing. Originals of a delivery that was taken in are withheld even if it was
+// given up.
+func (s *Seal) Orders() bool {
+	return s.Opening.Sort != OpeningAct || s.Incomplete == ""
 }
 
 // Check returns an error if a seal contradicts itself.

@@ -15,6 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/people"
+	"github.com/argus-evidence/argus/internal/privilege"
 	"github.com/argus-evidence/argus/internal/query"
 	"github.com/argus-evidence/argus/internal/sandbox"
 	"github.com/argus-evidence/argus/internal/verify"
@@ -53,6 +54,14 @@ func explain(err error) (code int, hint string) {
 		return exitDamaged, ""
 	case errors.Is(err, layout.ErrNoStore):
 		return exitError, `Name the store with --store or $ARGUS_STORE, or make one with "argus init" or "argus ingest PATH".`
+	case errors.Is(err, node.ErrNotLent):
+		return exitRefused, "Name the file with the judge's key with --privilege-key. Nothing was taken in."
+	case errors.Is(err, node.ErrNoDirectory):
+		return exitRefused, `Name the register with "argus privilege directory FILE"; --empty decides that there is none. Nothing was taken in.`
+	case errors.Is(err, privilege.ErrOtherKey):
+		return exitRefused, `Ask the judge for the key that "argus privilege init" made for this store.`
+	case errors.Is(err, admin.ErrNoPrivilege):
+		return exitError, `Set it up with "argus privilege init".`
 	case errors.Is(err, admin.ErrNoKey):
 		return exitError, "Name the folder that holds the key with --keys or $ARGUS_KEYS. The key is not part of the store; it stayed on the machine that made the store."
 	case errors.Is(err, sandbox.ErrNotHeld):

@@ -34,7 +34,7 @@ var errIngestStopped = errors.New("the delivery was interrupted")
 type ingestFlags struct {
 	format, timezone, service, owner, country string
 	columns                                   []string
-	via                                       string
+	via, key                                  string
 	resume, abandon, dryRun                   bool
 	reason                                    string
 	batch                                     int
@@ -114,6 +114,7 @@ or sees different files, the command says so and does the work itself. It always
 		},
 	}
 	f.readingFlags(c)
+	lentFlag(c, &f.key)
 	flags := c.Flags()
 	flags.StringVar(&f.via, "via", "", "have this `program` read each file and print Argus JSON lines")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "report how each file would be read, and keep nothing")
@@ -202,6 +203,9 @@ func (a *app) ingest(c *cobra.Command, f ingestFlags, paths []string) error {
 	}
 	paths, behind := splitAtDash(c, paths)
 	job := handover.Job{Do: handover.Ingest, Reason: f.reason, Batch: f.batch}
+	if job.Lent, err = lent(f.key); err != nil {
+		return err
+	}
 	if f.resume || f.abandon {
 		job.Do = handover.Resume
 		if f.abandon {

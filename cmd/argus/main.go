@@ -123,6 +123,7 @@ Begin with "argus demo", or with your own files:
 		a.ledgerCommand(),
 		a.authorityCommand(),
 		a.peopleCommand(),
+		a.privilegeCommand(),
 		a.policyCommand(),
 		a.listCommand(),
 		a.mapCommand(),

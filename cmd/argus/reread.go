@@ -46,6 +46,7 @@ cannot be read again. A running server does the work, as for "argus ingest".`,
 		},
 	}
 	f.readingFlags(c)
+	lentFlag(c, &f.key)
 	c.Flags().IntVar(&f.batch, "batch", 4096, "the maximum number of records that are made durable at once")
 	c.Flags().StringVar(&f.reason, "reason", "", "the `reason`, recorded in the opening")
 	return c
@@ -59,8 +60,12 @@ func (a *app) reread(c *cobra.Command, f ingestFlags, number argus.DeliveryNumbe
 	if err != nil {
 		return usageError{err, c.CommandPath()}
 	}
+	key, err := lent(f.key)
+	if err != nil {
+		return err
+	}
 	work := intake.Options{Format: f.format, ReadingNames: names}
-	return a.takeIn(c.Context(), handover.Job{Do: handover.Reread, Deliveries: []argus.DeliveryNumber{number}, Reason: f.reason, Settings: work.Settings(), Batch: f.batch})
+	return a.takeIn(c.Context(), handover.Job{Do: handover.Reread, Deliveries: []argus.DeliveryNumber{number}, Reason: f.reason, Settings: work.Settings(), Batch: f.batch, Lent: key})
 }
 
 func printDifference(o *voice.Output, d *intake.Difference) {

@@ -66,14 +66,16 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		b.receipt.Files = append(b.receipt.Files, argus.FileAccount{Original: *r.Original})
 		b.reasons, b.remarks = append(b.reasons, nil), append(b.remarks, nil)
 		return
-	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed, argus.KindKey,
+	case argus.KindSealed:
+		return // for everybody but the judge, it is as if it had not been there
+	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindKey,
 		argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
 	}
 	b.receipt.Counts.Add(r)
 	if r.Message != nil {
 		b.look.add(r, r.Of >= max(b.first, 1) || r.Of > 0 && b.again(r.MessageID()))
 	}
-	if r.Message != nil || r.Kind == argus.KindQuarantined || r.Kind == argus.KindSealed {
+	if r.Message != nil || r.Kind == argus.KindQuarantined {
 		b.look.item(r.Where)
 	}
 	at, ok := b.place[r.Where.Original]

@@ -1,5 +1,5 @@
-// Package admin keeps a store's authorities, lists, maps, people and keys. It records
-// each change in the ledger first.
+// Package admin keeps a store's authorities, lists, maps, people, directories of protected
+// persons and keys. It records each change in the ledger first.
 //
 // Administering is not reading: no evidence leaves through this package.
 package admin
@@ -34,6 +34,9 @@ type Options struct {
 	Lists, Maps *wordlist.Store
 	// People holds the people of the store. Default: the store has none.
 	People *wordlist.Store
+	// Privilege holds the setup and the directories of protected persons. Default: the store
+	// has none.
+	Privilege *wordlist.Store
 	// May returns argus.ErrRefused if an actor may not do an act. Default: everybody may do
 	// everything.
 	May func(actor, action string) error
@@ -94,7 +97,7 @@ func (a *Admin) Settle(ctx context.Context) error {
 
 // unsettled reports whether a change to files was interrupted or is in progress.
 func (a *Admin) unsettled() (bool, error) {
-	for _, dir := range []string{layout.Authorities, layout.Lists, layout.Maps, layout.People} {
+	for _, dir := range []string{layout.Authorities, layout.Lists, layout.Maps, layout.People, layout.Privilege, layout.Sealing} {
 		if some, err := durable.Unsettled(durable.OS{}, layout.File(a.o.Dir, dir)); some || err != nil {
 			return some, err
 		}

@@ -21,8 +21,13 @@ type Claims struct {
 	// Files holds the hash of argus.json and the text of the public key.
 	Files       map[string]string
 	Authorities map[string]string
-	// Documents holds the lists, the maps and the people, keyed by their folder.
+	// Documents holds the lists, the maps, the people and the directories of protected
+	// persons, keyed by their folder.
 	Documents map[string]Documents
+	// Envelopes holds the keys of sealed records, and State is the SHA-256 of the newest
+	// state of the matchers of protected communication, or "" if there is none.
+	Envelopes map[string]string
+	State     string
 	// Kept holds the files that remain from a store of format 1.
 	Kept map[string]string
 	// Seals holds the first seal of each delivery, keyed by the delivery's number, and
@@ -40,7 +45,7 @@ type Documents struct {
 }
 
 // documentFolders maps each act that adds a document to the document's folder.
-var documentFolders = map[string]string{ledger.AddList: layout.Lists, ledger.AddMap: layout.Maps, ledger.AddPerson: layout.People}
+var documentFolders = map[string]string{ledger.AddList: layout.Lists, ledger.AddMap: layout.Maps, ledger.AddPerson: layout.People, ledger.AddDirectory: layout.Privilege}
 
 // documents returns a copy that has all folders.
 func documents(of map[string]Documents) map[string]Documents {
@@ -67,7 +72,7 @@ func Read(ctx context.Context, dir, key string) (*Claims, error) {
 // Of reads the claims of a ledger.
 func Of(ctx context.Context, l *ledger.Ledger) (*Claims, error) {
 	said := &Claims{Files: map[string]string{}, Authorities: map[string]string{}, Documents: documents(nil),
-		Kept: map[string]string{}, Seals: map[string]string{}, Again: map[string]string{}, Deliveries: map[string]*Delivery{}}
+		Envelopes: map[string]string{}, Kept: map[string]string{}, Seals: map[string]string{}, Again: map[string]string{}, Deliveries: map[string]*Delivery{}}
 	for e, err := range l.Sealed(ctx, 1, 0) {
 		if err != nil {
 			return nil, err
@@ -93,7 +98,7 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 		c.Authorities[layout.Authority(e.Subject)] = e.Detail["sha256"]
 	case ledger.RevokeAuthority:
 		c.Authorities[layout.Revocation(e.Subject)] = e.Detail["sha256"]
-	case ledger.AddList, ledger.AddMap, ledger.AddPerson:
+	case ledger.AddList, ledger.AddMap, ledger.AddPerson, ledger.AddDirectory:
 		into := c.Documents[documentFolders[e.Action]]
 		for named, err := range l.Entries(ctx, e.Seq, 1) {
 			if err != nil {
@@ -105,6 +110,9 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 				into.Files[named.Subject] = e.Detail["sha256"]
 			}
 		}
+	case ledger.ProtectDelivery:
+		c.State = e.Detail["state"]
+		c.Envelopes[e.Detail["batch"]+layout.EnvelopeSuffix] = e.Detail["envelope"]
 	case ledger.SealDelivery:
 		// A crash can record the same seal twice.
 		if before, ok := c.Seals[e.Subject]; ok && before != e.Detail["seal"] {
@@ -201,6 +209,8 @@ func (c *Claims) Folders() []Folder {
 		c.folder(layout.Lists, "list", ".txt"),
 		c.folder(layout.Maps, "map", ".json"),
 		c.folder(layout.People, "person", ".json"),
+		c.folder(layout.Privilege, "directory", ".privilege"),
+		{layout.Sealing, "envelope", layout.EnvelopeSuffix, c.Envelopes, nil},
 		{layout.Kept, "file", "", c.Kept, nil},
 	}
 }

@@ -81,6 +81,14 @@ func (p *Permit) receipt(ctx context.Context, n argus.DeliveryNumber) (shown *De
 	return shown, nil
 }
 
+// sealing reports whether protected communication is sealed in the store.
+func (d *Desk) sealing() (bool, error) {
+	if d.parts.Sealing == nil {
+		return false, nil
+	}
+	return d.parts.Sealing()
+}
+
 func (d *Desk) deliveries(ctx context.Context) ([]evidence.Delivery, error) {
 	if err := d.parts.Evidence.Refresh(); err != nil {
 		return nil, err
@@ -94,6 +102,13 @@ func (p *Permit) delivery(ctx context.Context, delivery evidence.Delivery) (*Del
 	shown := &Delivery{Receipt: argus.Receipt{Delivery: delivery.Number, Opening: delivery.Opening, Seal: delivery.Seal,
 		Reads: delivery.Reads, ReadAgainBy: delivery.ReadAgain}}
 	if shown.Seal != nil {
+		sealing, err := p.desk.sealing()
+		if err != nil {
+			return nil, err
+		}
+		if sealing {
+			shown.Seal = shown.Seal.Shown()
+		}
 		shown.Counts = shown.Seal.Counts
 	}
 	// A reading is covered to the same extent as the delivery that it reads, because its

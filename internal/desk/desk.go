@@ -58,7 +58,11 @@ type Parts struct {
 	// Inside reads bytes of a file inside an original that is an archive. Default: none;
 	// such records are not shown raw.
 	Inside func(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error
-	// Lists finds the lists that queries name; see query.Options. Default: no lists.
+	// Sealing reports whether protected communication is sealed in the store. Then no answer
+	// shows raw bytes of originals, since it would tell which files have some. Default: none
+	// is sealed.
+	Sealing func() (bool, error)
+	// Lists finds the lists that queries name, as in query.Options. Default: no lists.
 	Lists func(name, hash string) (*query.WordList, error)
 }
 

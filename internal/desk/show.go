@@ -54,6 +54,10 @@ func (p *Permit) show(ctx context.Context, s *seen, raw bool) (*Shown, error) {
 	}
 	may := readable{}
 	var detector language.Detector
+	sealing, err := p.desk.sealing()
+	if err != nil {
+		return nil, err
+	}
 	for _, v := range s.Versions() {
 		one := Version{Version: v.Version}
 		var of query.Doc
@@ -67,8 +71,10 @@ func (p *Permit) show(ctx context.Context, s *seen, raw bool) (*Shown, error) {
 			states := copied.Message.Aside()
 			at.ID, at.States = copied.ID, &states
 			if raw {
-				if at.RawWithheld, err = p.holdsOthers(ctx, r, may); err != nil {
-					return nil, err
+				if at.RawWithheld = sealing; !sealing {
+					if at.RawWithheld, err = p.holdsOthers(ctx, r, may); err != nil {
+						return nil, err
+					}
 				}
 				if !at.RawWithheld {
 					if at.Raw, err = p.desk.raw(ctx, at); err != nil {

@@ -92,8 +92,7 @@ func TestEveryKind(t *testing.T) {
 		{Kind: argus.KindOriginal, Original: &argus.Original{Size: 2, Path: "a"}},
 		{Kind: argus.KindMessage, Message: locked, Where: argus.Where{Original: 2}},
 	}
-	judge, _ := testJudge(t)
-	sealed, err := SealRecord(&argus.Record{Kind: argus.KindMessage, Message: testMessage(1)}, "a lawyer", judge, make([]byte, 32))
+	sealed, err := SealRecord(&argus.Record{Kind: argus.KindMessage, Message: testMessage(1)}, testSealing(make([]byte, 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,30 +150,53 @@ func TestEveryKind(t *testing.T) {
 	}
 }
 
-// A sealed message can be read with the judge's key. Without it nothing is visible: no
-// text, no names, no id that could be guessed. This is the case of a lawyer recognised at
-// intake.
+// testSealing seals with a cipher that hides the text from a search for it.
+func testSealing(key []byte) Sealing {
+	return Sealing{Why: "directory", Recipients: []string{"judge"}, Key: key, Path: "a keyed name", Seal: func(plain []byte) ([]byte, error) { return flipped(plain), nil }}
+}
+
+func flipped(b []byte) []byte {
+	out := make([]byte, len(b))
+	for i, c := range b {
+		out[i] = ^c
+	}
+	return out
+}
+
+// A sealed message can be read with the key of its seal. Without it nothing is visible: no
+// text, no names, no place, no id that could be guessed. This is the case of a lawyer
+// recognised at intake.
 func TestSealedRecord(t *testing.T) {
-	judge, identity := testJudge(t)
-	_, stranger := testJudge(t)
 	m := &argus.Message{Service: "signal", Conversation: "client-lawyer", From: "+31600000001", To: []string{"+31600000002"}, Text: "between us and the advocate"}
 	key := bytes.Repeat([]byte{7}, 32)
-	r := &argus.Record{Kind: argus.KindMessage, Message: m}
-	one, err := SealRecord(r, "the list of lawyers, version 3", judge, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := SealRecord(r, "the same", judge, key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	id, version := m.Identity()
+	r := &argus.Record{Kind: argus.KindMessage, Message: m, Where: argus.Where{Original: 2, Path: "chats/with the advocate.txt", Record: 3, Offset: 4, Length: 5}, ID: id, Version: version}
+	one, err := SealRecord(r, testSealing(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := SealRecord(r, testSealing(key))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if one.ID != two.ID || one.Version != two.Version || one.ID == id || one.Version == version {
 		t.Errorf("ids %s and %s of a message with the id %s", one.ID, two.ID, id)
 	}
+	if want := (argus.Where{Original: 2, Path: "a keyed name"}); one.Where != want {
+		t.Errorf("the place of the sealed record is %+v, want %+v", one.Where, want)
+	}
 	s, dir := createTest(t, Options{})
 	d := begin(t, s)
-	if err := s.Append(t.Context(), d, []*argus.Record{one}); err != nil {
+	broken := &argus.Record{Kind: argus.KindQuarantined, Where: argus.Where{Original: 2, Path: r.Where.Path}, Quarantine: &argus.Quarantine{Reason: "the advocate's line ends early", Raw: []byte("advocate"), Broke: true}}
+	piece, err := SealRecord(broken, testSealing(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !piece.Sealed.Broke {
+		t.Error("the sealed piece does not say that the reading broke there")
+	}
+	received := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}}
+	if err := s.Append(t.Context(), d, []*argus.Record{received, one, piece}); err != nil {
 		t.Fatal(err)
 	}
 	signer, keys := testKey(t)
@@ -184,22 +206,25 @@ func TestSealedRecord(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{m.Text, m.From, m.To[0], m.Conversation, string(id[:]), string(version[:])} {
+	for _, text := range []string{m.Text, m.From, m.To[0], m.Conversation, "advocate", string(id[:]), string(version[:])} {
 		if names := filesWith(t, dir, text); names != nil {
 			t.Errorf("%q is in %v", text, names)
 		}
 	}
 	s = openTest(t, dir, Options{ReadOnly: true})
-	stored := collect(t, s, 2)[0]
-	opened, err := OpenSealed(stored, identity)
-	if err != nil || !cmp.Equal(opened.Message, m) || opened.ID != id {
-		t.Errorf("the judge reads %+v, %v", opened, err)
-	}
-	if _, err := OpenSealed(stored, stranger); err == nil {
-		t.Error("a stranger reads it")
+	for i, want := range []*argus.Record{r, broken} {
+		stored := collect(t, s, 3)[i]
+		want.Seq, want.Delivery = stored.Seq, stored.Delivery
+		opened, err := OpenSealed(stored, func(b []byte) ([]byte, error) { return flipped(b), nil })
+		if err != nil || !cmp.Equal(opened, want) {
+			t.Errorf("the judge reads %v\n%s", err, cmp.Diff(want, opened))
+		}
+		if _, err := OpenSealed(stored, func([]byte) ([]byte, error) { return nil, errors.New("no key") }); err == nil {
+			t.Error("a stranger reads it")
+		}
 	}
 	// Every leaf, root and signature can be verified without a key.
-	if damage, notes, v := verifyAll(t, dir, keys); len(damage)+len(notes) != 0 || v.Counts.Sealed != 1 {
+	if damage, notes, v := verifyAll(t, dir, keys); len(damage)+len(notes) != 1 || v.Counts.Sealed != 2 { // the original was not kept
 		t.Errorf("%+v, damage %+v, notes %+v", v, damage, notes)
 	}
 }

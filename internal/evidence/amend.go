@@ -132,6 +132,52 @@ func (s *Store) amend(ctx context.Context, a *Amendment) (*Amended, error) {
 	return nil, err
 }
 
+// Withhold prepares that whole originals can be read with the judge's key only, and adds the
+// order to an open delivery. It takes effect when the delivery is sealed: the caller then
+// calls carry, and after a crash in between the next opening for writing does it. seqs are the
+// records that received the files.
+func (s *Store) Withhold(ctx context.Context, d argus.DeliveryNumber, order string, seqs []uint64, to *Judge) (carry func(context.Context) error, err error) {
+	carry = func(context.Context) error { return nil }
+	if s.writer == nil {
+		return carry, errors.New("withhold originals: the store is open for reading only")
+	}
+	s.amending.Lock()
+	defer s.amending.Unlock()
+	a := Amendment{Judge: to}
+	files := map[argus.FileName]bool{}
+	for _, seq := range seqs {
+		r, err := s.Get(ctx, seq)
+		if err != nil {
+			return carry, fmt.Errorf("withhold originals: %w", err)
+		}
+		if r.Original == nil || r.Original.Size == 0 || files[r.Original.File] {
+			continue
+		}
+		files[r.Original.File] = true
+		whole := OriginalPart{Offset: 0, Length: r.Original.Size}
+		a.Originals = append(a.Originals, OriginalOrder{Seq: seq, Parts: []OriginalPart{whole}, Gone: argus.GoneContent | argus.Withheld})
+	}
+	if len(a.Originals) == 0 {
+		return carry, nil
+	}
+	changes, err := s.prepareOriginals(ctx, &a)
+	if err != nil {
+		return carry, fmt.Errorf("withhold originals: %w", err)
+	}
+	for part := range slices.Chunk(changes, amendTogether) {
+		r := &argus.Record{Kind: argus.KindAmendment, Amendment: &argus.Amendment{Order: order, Originals: part}}
+		if err := s.submit(ctx, &request{delivery: d, records: []*argus.Record{r}, amends: true}); err != nil {
+			return carry, err
+		}
+	}
+	return func(ctx context.Context) error {
+		s.opt.Failpoint("withhold.sealed")
+		s.amending.Lock()
+		defer s.amending.Unlock()
+		return s.commitOriginals(ctx, changes)
+	}, nil
+}
+
 // prepareOriginals prepares the changes to received files, in new files. If it fails, it
 // returns those that were prepared.
 func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []argus.OriginalChange, err error) {
@@ -154,7 +200,7 @@ func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []a
 		case argus.GoneContent:
 			becomes, err = s.originals.Destroy(ctx, file, o.Parts, a.Identities...)
 		case argus.GoneContent | argus.Withheld:
-			becomes, err = s.originals.Withhold(ctx, file, o.Parts, a.Judge.x25519(), a.Identities...)
+			becomes, err = s.originals.Withhold(ctx, file, o.Parts, a.Judge.keys(), a.Identities...)
 		default:
 			err = fmt.Errorf("parts of an original cannot be marked as gone %#x", uint8(o.Gone))
 		}
@@ -166,6 +212,9 @@ func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []a
 	s.opt.Failpoint("amend.originals-prepared")
 	return changes, nil
 }
+
+// amendTogether is how many changes one record of an amendment names.
+const amendTogether = 4096
 
 // sealAmendment writes and seals the amendment's delivery.
 func (s *Store) sealAmendment(ctx context.Context, a *Amendment, files []*prepared, changes []argus.Change, originals []argus.OriginalChange) (*argus.Seal, error) {
@@ -181,8 +230,7 @@ func (s *Store) sealAmendment(ctx context.Context, a *Amendment, files []*prepar
 		}
 	}
 	records := slices.Clone(a.Acts)
-	const together = 4096
-	for part := range slices.Chunk(changes, together) {
+	for part := range slices.Chunk(changes, amendTogether) {
 		records = append(records, &argus.Record{Kind: argus.KindAmendment, Amendment: &argus.Amendment{Order: a.Order, Changes: part}})
 	}
 	if len(changes) == 0 {
@@ -839,7 +887,7 @@ func (s *Store) sealedAmendments() (orders []sealedAmendment, err error) {
 		return nil, err
 	}
 	for _, d := range deliveries {
-		if d.Opening.Sort != argus.OpeningAct || d.Seal == nil || d.Seal.Incomplete != "" {
+		if d.Seal == nil || !d.Seal.Orders() {
 			continue
 		}
 		var o sealedAmendment

@@ -43,17 +43,12 @@ func ParseJudge(lines string) (*Judge, error) {
 	return j, nil
 }
 
-// x25519 returns those of the judge's keys that can encrypt parts of originals.
-func (j *Judge) x25519() (keys []*age.X25519Recipient) {
+// keys returns the public keys; there are none without a judge.
+func (j *Judge) keys() []age.Recipient {
 	if j == nil {
 		return nil
 	}
-	for _, r := range j.recipients {
-		if key, ok := r.(*age.X25519Recipient); ok {
-			keys = append(keys, key)
-		}
-	}
-	return keys
+	return j.recipients
 }
 
 // encrypt makes an age file.
@@ -89,13 +84,32 @@ func decrypt(data []byte, identities []age.Identity) (h form.Hidden, err error) 
 	return form.DecodeHidden(plain)
 }
 
-// SealRecord makes a record of kind sealed from a message that is not stored yet. It
-// encrypts the message to the judge, and makes an id and a version by HMAC-SHA-256 under
-// key, so that copies of one message are matched but nobody without the key can test a
-// guess. The place in the original stays readable.
-func SealRecord(r *argus.Record, why string, to *Judge, key []byte) (*argus.Record, error) {
-	if r.Kind != argus.KindMessage || len(key) < sha256.Size {
-		return nil, fmt.Errorf("seal a record: want a message and a key of %d bytes", sha256.Size)
+// Sealing says how [SealRecord] makes a record unreadable.
+type Sealing struct {
+	// Why names the sort of finding, and Recipients those who can read the record.
+	Why        string
+	Recipients []string
+	// Key makes the ids of sealed records, so that copies of one message are matched and
+	// nobody without the key can test a guess. It has at least 32 bytes.
+	Key []byte
+	// Path replaces the path of the record inside its original. Default none.
+	Path string
+	// Seal encrypts a record.
+	Seal func(plain []byte) ([]byte, error)
+}
+
+// SealRecord makes a record of kind sealed from a record that is not stored yet: a message,
+// or another piece that a reader found. The original and the reader stay readable; the place
+// in the original, from which the length of the piece would follow, is sealed.
+func SealRecord(r *argus.Record, s Sealing) (*argus.Record, error) {
+	if len(s.Key) < sha256.Size {
+		return nil, fmt.Errorf("seal a record: want a key of %d bytes", sha256.Size)
+	}
+	switch r.Kind {
+	case argus.KindMessage, argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
+	case argus.KindOpening, argus.KindOriginal, argus.KindSighting, argus.KindSealed, argus.KindKey, argus.KindOpened, argus.KindWithdrawn,
+		argus.KindReleased, argus.KindDestroyed, argus.KindDerived, argus.KindReading, argus.KindAmendment:
+		return nil, fmt.Errorf("seal a record: a reader finds no record of kind %s", r.Kind)
 	}
 	if err := r.Valid(); err != nil {
 		return nil, fmt.Errorf("seal a record: %w", err)
@@ -104,14 +118,26 @@ func SealRecord(r *argus.Record, why string, to *Judge, key []byte) (*argus.Reco
 	if err != nil {
 		return nil, fmt.Errorf("seal a record: %w", err)
 	}
-	ciphertext, err := to.encrypt(&h)
+	plain, err := h.Encode()
 	if err != nil {
 		return nil, fmt.Errorf("seal a record: %w", err)
 	}
-	id, version := r.Message.Identity()
-	sealed := &argus.Record{Kind: argus.KindSealed, Where: r.Where, Sealed: &argus.Sealed{Why: why, Recipients: to.names, Ciphertext: ciphertext}}
-	copy(sealed.ID[:], keyed(key, id[:]))
-	copy(sealed.Version[:], keyed(key, version[:]))
+	ciphertext, err := s.Seal(plain)
+	if err != nil {
+		return nil, fmt.Errorf("seal a record: %w", err)
+	}
+	sealed := &argus.Record{
+		Kind: argus.KindSealed, Where: argus.Where{Original: r.Where.Original, Path: s.Path, Reader: r.Where.Reader},
+		Sealed: &argus.Sealed{Why: s.Why, Recipients: s.Recipients, Broke: r.Quarantine != nil && r.Quarantine.Broke, Ciphertext: ciphertext},
+	}
+	if r.Kind == argus.KindMessage {
+		id, version := r.Message.Identity()
+		copy(sealed.ID[:], keyed(s.Key, id[:]))
+		copy(sealed.Version[:], keyed(s.Key, version[:]))
+		return sealed, nil
+	}
+	copy(sealed.ID[:], keyed(s.Key, plain))
+	sealed.Version = argus.Version(sealed.ID)
 	return sealed, nil
 }
 
@@ -121,12 +147,16 @@ func keyed(key, data []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// OpenSealed returns the message record that was passed to SealRecord.
-func OpenSealed(r *argus.Record, identities ...age.Identity) (*argus.Record, error) {
+// OpenSealed returns the record that was passed to SealRecord. open decrypts it.
+func OpenSealed(r *argus.Record, open func(sealed []byte) ([]byte, error)) (*argus.Record, error) {
 	if r.Kind != argus.KindSealed {
 		return nil, fmt.Errorf("open record %d: it is of kind %s, want sealed", r.Seq, r.Kind)
 	}
-	h, err := decrypt(r.Sealed.Ciphertext, identities)
+	plain, err := open(r.Sealed.Ciphertext)
+	if err != nil {
+		return nil, fmt.Errorf("open record %d: %w", r.Seq, err)
+	}
+	h, err := form.DecodeHidden(plain)
 	if err != nil {
 		return nil, fmt.Errorf("open record %d: %w", r.Seq, err)
 	}

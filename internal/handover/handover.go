@@ -27,7 +27,7 @@ import (
 )
 
 // protocol is the version of the messages after [Hello]. Every change raises it.
-const protocol = 1
+const protocol = 2
 
 // The maximum size in bytes of a message, and of the first message.
 const (
@@ -74,6 +74,9 @@ type Job struct {
 	Settings []argus.Field `json:"settings,omitempty"`
 	Batch    int           `json:"batch,omitempty"`
 
+	// Lent is the key that the judge lent, as text; a secret.
+	Lent string `json:"lent,omitempty"`
+
 	Actor     string `json:"actor"`
 	Authority string `json:"authority,omitempty"`
 	Purpose   string `json:"purpose,omitempty"`
@@ -114,7 +117,7 @@ func (j *Job) isText() bool {
 // Options returns the options of the intake that the job asks for, on top of o. It tells
 // the progress.
 func (j *Job) Options(o intake.Options, tell func(Event) error) (intake.Options, error) {
-	o.BatchRecords, o.Folder = j.Batch, string(j.Folder)
+	o.BatchRecords, o.Folder, o.Lent = j.Batch, string(j.Folder), j.Lent
 	o.Progress = func(p intake.Progress) { _ = tell(Event{Progress: &p}) } // a client that has gone stops the job
 	o.Say = func(line string) { _ = tell(Event{Said: line}) }
 	for _, e := range j.Environ {

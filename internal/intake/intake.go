@@ -86,6 +86,11 @@ type Options struct {
 	Progress func(Progress)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+	// Lent is the key that the judge lent, as text, for node.Ingest, which makes Guard of it.
+	// Default none.
+	Lent string
+	// Guard judges the messages and seals the suspected ones. Default: none are sealed.
+	Guard *Guard
 	// Hands holds the deliveries in hand. It is shared by everyone who takes in deliveries
 	// through the store at the same time. Default: nobody else does.
 	Hands *Hands

@@ -159,6 +159,20 @@ func noneGone(ctx context.Context, s *evidence.Store, n argus.DeliveryNumber) er
 		if r.Gone != 0 {
 			return ErrGone
 		}
+		if r.Kind != argus.KindOriginal {
+			continue
+		}
+		f, err := s.OpenOriginal(*r.Original)
+		if err != nil {
+			return err
+		}
+		whole := f.Whole()
+		if err := f.Close(); err != nil {
+			return err
+		}
+		if !whole {
+			return ErrGone
+		}
 	}
 	return nil
 }
@@ -170,7 +184,8 @@ func (in *intake) recallReading(ctx context.Context, reading *argus.Record) erro
 	if err != nil {
 		return err
 	}
-	if in.meetings, err = newMeetings(ctx, in.o.Formats, view, in.delivery, reading.Seq-1); err != nil {
+	in.meet = func() (*meetings, error) { return newMeetings(ctx, in.o.Formats, view, in.delivery, reading.Seq-1) }
+	if in.meetings, err = in.meet(); err != nil {
 		return err
 	}
 	for r, err := range in.o.Store.Records(ctx, in.again) {

@@ -34,6 +34,9 @@ type intake struct {
 	originals []*argus.Record     // kept so far, in order
 	done      map[piece][]stretch // items already in the evidence, when resuming
 	holdings  map[string]*holding // files that a message may name, by path
+	// containers are the SHA-256 of the originals and of the files in archives, if there is a
+	// guard.
+	containers map[piece]argus.Hash
 	strangers []stranger          // files that no reader recognised
 	kinds     kinds               // the readers that found messages beside them
 
@@ -47,6 +50,14 @@ type intake struct {
 
 	view     *evidence.Current // set by recall
 	meetings *meetings
+	// meet makes the meetings as they are before the first message; set by recall.
+	meet func() (*meetings, error)
+	// protection seals messages before they are stored; nil if there is no guard, and until
+	// they can be judged.
+	protection *protection
+	// offer returns the record that takes the place of one that was read. Default: the record
+	// itself.
+	offer func(*argus.Record) (*argus.Record, error)
 	reading  *sandbox.Readers
 	batch    *batch
 
@@ -82,7 +93,7 @@ type holding struct {
 func newIntake(o Options, d argus.DeliveryNumber) *intake {
 	in := &intake{
 		o: o, delivery: d, readers: o.readerNames(), progress: Progress{Delivery: d},
-		done: map[piece][]stretch{}, holdings: map[string]*holding{}, unread: map[uint64]string{}, changed: map[uint64]string{},
+		done: map[piece][]stretch{}, holdings: map[string]*holding{}, containers: map[piece]argus.Hash{}, unread: map[uint64]string{}, changed: map[uint64]string{},
 	}
 	if o.Limits.Temp == nil && o.Store != nil {
 		o.Limits.Temp = o.Store.TempFile
@@ -118,17 +129,18 @@ func (in *intake) recall(ctx context.Context) (err error) {
 		in.book.Add(r)
 		switch r.Kind {
 		case argus.KindOpening:
-			if in.meetings, err = newMeetings(ctx, in.o.Formats, in.view, in.delivery, r.Seq); err != nil {
+			in.meet = func() (*meetings, error) { return newMeetings(ctx, in.o.Formats, in.view, in.delivery, r.Seq) }
+			if in.meetings, err = in.meet(); err != nil {
 				return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
 			}
 		case argus.KindOriginal:
 			in.originals = append(in.originals, r)
-		case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
+		case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindSealed:
 			if saysChanged(r) {
 				delete(in.changed, r.Where.Original)
 				continue
 			}
-			in.recallItem(piece{r.Where.Original, r.Where.Path}, r.Quarantine != nil && r.Quarantine.Broke)
+			in.recallItem(in.piece(r), r.Quarantine != nil && r.Quarantine.Broke || r.Sealed != nil && r.Sealed.Broke)
 			if r.Message != nil {
 				in.meetings.take(r.MessageID(), r.Message)
 			}
@@ -136,7 +148,7 @@ func (in *intake) recall(ctx context.Context) (err error) {
 			if err := in.recallReading(ctx, r); err != nil {
 				return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
 			}
-		case argus.KindSealed, argus.KindKey, argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed,
+		case argus.KindKey, argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed,
 			argus.KindDerived, argus.KindAmendment: // not part of a delivery that is read
 		}
 	}
@@ -174,6 +186,9 @@ func (in *intake) run(ctx context.Context, files []foundFile) (*argus.Receipt, e
 			p.Total += r.Original.Size
 		}
 	})
+	if err := in.protect(ctx); err != nil {
+		return fail(err)
+	}
 	if err := in.readAll(ctx); err != nil {
 		return fail(err)
 	}
@@ -431,6 +446,9 @@ func (in *intake) readOriginal(ctx context.Context, record *argus.Record) error 
 // take notes the files that messages may name and readers may look up: the original itself,
 // or the contents of an archive.
 func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Original) error {
+	if in.o.Guard != nil {
+		in.containers[piece{record.Seq, ""}] = record.Original.Hash
+	}
 	if len(in.holdings) == 0 {
 		// The originals of a folder are siblings.
 		for _, r := range in.originals {
@@ -448,6 +466,9 @@ func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Ori
 			continue
 		}
 		in.holdings[file.Name] = &holding{hash: file.Hash, size: file.Size, record: record}
+		if in.o.Guard != nil {
+			in.containers[piece{record.Seq, label(file.Path)}] = file.Hash
+		}
 	}
 	return nil
 }
@@ -567,7 +588,7 @@ func (in *intake) beside(_ context.Context, name string) (b sandbox.Beside, ok b
 // archive may share a path; their records are counted together.
 func (in *intake) give(ctx context.Context, at *reading, r *argus.Record) error {
 	broke := r.Quarantine != nil && r.Quarantine.Broke
-	p := piece{r.Where.Original, r.Where.Path}
+	p := in.piece(r)
 	if at.over {
 		return nil
 	}
@@ -583,6 +604,12 @@ func (in *intake) give(ctx context.Context, at *reading, r *argus.Record) error 
 		case first.items > 0:
 			first.items--
 			return nil
+		}
+	}
+	if in.offer != nil {
+		var err error
+		if r, err = in.offer(r); err != nil {
+			return err
 		}
 	}
 	return in.batch.add(ctx, r)
@@ -642,11 +669,16 @@ func (in *intake) seal(ctx context.Context, incomplete string) (*argus.Receipt, 
 	in.advance(func(p *Progress) { p.Phase = "sealing" })
 	seal, err := in.o.Hands.seal(
 		func() (*argus.Seal, error) {
-			return in.o.Store.Seal(ctx, in.delivery, in.o.StoreID, in.o.Signer, in.o.Now(), incomplete)
+			return in.withheld(ctx, incomplete, func() (*argus.Seal, error) {
+				return in.o.Store.Seal(ctx, in.delivery, in.o.StoreID, in.o.Signer, in.o.Now(), incomplete)
+			})
 		},
 		func(seal *argus.Seal) error { return RecordSeal(context.WithoutCancel(ctx), in.o, seal) })
 	if err != nil {
 		return nil, err
+	}
+	if in.o.Guard != nil {
+		seal = seal.Shown()
 	}
 	receipt := in.book.Receipt(seal)
 	receipt.Reads = in.again
@@ -682,7 +714,7 @@ func RecordSeal(ctx context.Context, o Options, seal *argus.Seal) error {
 	err = o.Record(ctx, ledger.SealDelivery, seal.Delivery, []argus.Field{
 		{Name: "root", Value: seal.Root.String()},
 		{Name: "seal", Value: argus.Hash(sha256.Sum256(text)).String()},
-		{Name: "read", Value: fmt.Sprint(seal.Counts.Read)},
+		{Name: "read", Value: fmt.Sprint(seal.Counts.Shown().Read)},
 	})
 	if err != nil {
 		return fmt.Errorf("record the seal of %s: %w", seal.Delivery, err)

@@ -28,10 +28,14 @@ const (
 	Lists       = "lists"
 	Maps        = "maps"
 	People      = "people"
-	Index       = "index"
-	Evidence    = "evidence"
-	Originals   = "originals"
-	Deliveries  = "deliveries"
+	// Privilege has the setup and the directories of protected persons, Sealing the keys of
+	// the judge and the state of the matchers.
+	Privilege  = "privilege"
+	Sealing    = "sealing"
+	Index      = "index"
+	Evidence   = "evidence"
+	Originals  = "originals"
+	Deliveries = "deliveries"
 	// Kept is the folder in which an upgraded store keeps its seals and its argus.json of
 	// format 1.
 	Kept = "format-1"
@@ -54,7 +58,7 @@ const (
 
 // Parts lists everything that belongs directly in a store's folder.
 func Parts() []string {
-	return []string{Info, Keys, Ledger, Authorities, Lists, Maps, People, Index, Kept, Evidence, Originals, Deliveries, Server}
+	return []string{Info, Keys, Ledger, Authorities, Lists, Maps, People, Privilege, Sealing, Index, Kept, Evidence, Originals, Deliveries, Server}
 }
 
 // Locks lists the files that processes lock to keep each other out. They are empty.
@@ -114,6 +118,19 @@ func Authority(number string) string { return number + ".json" }
 
 // Revocation returns the base name of the file that ends an authority.
 func Revocation(number string) string { return number + ".revoked.json" }
+
+// The ends of the names of files in the folder [Sealing].
+const (
+	EnvelopeSuffix = ".envelope"
+	StateSuffix    = ".state"
+)
+
+// Envelope returns the name of the file with the key of a batch of sealed records.
+func Envelope(batch argus.Hash) string { return Sealing + "/" + batch.String() + EnvelopeSuffix }
+
+// State returns the name of the file with a state of the matchers, which is named by its
+// SHA-256.
+func State(sum string) string { return Sealing + "/" + sum + StateSuffix }
 
 // maxFile is the maximum number of bytes that [Read] reads, enough for the hashes of a
 // delivery with 2^31 records.

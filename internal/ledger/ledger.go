@@ -49,8 +49,13 @@ const (
 	AddList         = "list.add"
 	AddMap          = "map.add"
 	AddPerson       = "people.add"
-	ShowList        = "list.show"
-	OpenDelivery    = "ingest.open"
+	// AddDirectory: privilege was set up, or has another directory of protected persons.
+	AddDirectory = "directory.add"
+	ShowList     = "list.show"
+	OpenDelivery = "ingest.open"
+	// ProtectDelivery: the messages of a delivery are judged, and the suspected ones will be
+	// sealed.
+	ProtectDelivery = "ingest.protect"
 	// ResumeDelivery: an interrupted delivery continues.
 	ResumeDelivery = "ingest.resume"
 	// AbandonDelivery: an interrupted delivery is sealed as it is.
@@ -86,11 +91,11 @@ const (
 var (
 	plainSubjects = []string{
 		AddAuthority, RevokeAuthority, ChangeAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
-		Destroy,
+		Destroy, ProtectDelivery,
 	}
 	plainDetails = []string{
 		"argus.json", "keys/store.pub", "sha256", "opening", "reads", "read", "seal", "root", "before", "root_before", "records", "same", "completed",
-		"messages", "sightings", "quarantined",
+		"messages", "sightings", "quarantined", "batch", "envelope", "state",
 	}
 )
 

@@ -41,6 +41,10 @@ func (n *Node) Ingest(ctx context.Context, who desk.Who, o intake.Options, work 
 	if err != nil {
 		return err
 	}
+	if o.Guard, err = n.guard(ctx, who, o.Lent); err != nil {
+		return err
+	}
+	o.Lent = ""
 	o.Covers = func(d argus.DeliveryNumber) bool { return query.IsAll(query.For(decision.Scope, d)) }
 	o.Store, o.StorePath, o.StoreID, o.Signer, o.Hands = n.evidence, n.dir, n.Info.Store, signer, &n.hands
 	o.Actor, o.Authority, o.Software, o.Formats, o.Now = who.Actor, who.Authority, n.o.Software, n.o.Formats, n.o.Now

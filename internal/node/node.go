@@ -112,6 +112,8 @@ type Node struct {
 	authorities *authority.Store
 	lists       *wordlist.Store
 	people      *wordlist.Store
+	privilege   *wordlist.Store // the setup and the directories of protected persons
+	guarding    guarding
 }
 
 // Create makes an empty store in dir, which must not exist or must be empty. The store
@@ -253,11 +255,15 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	if n.people, err = admin.OpenPeople(folder(layout.People)); err != nil {
 		return nil, err
 	}
+	if n.privilege, err = admin.OpenPrivilege(folder(layout.Privilege)); err != nil {
+		return nil, err
+	}
 	known := claims.Follow(n.ledger.Ledger)
 	n.authorities.Lists, n.authorities.Known, n.lists.Known = n.lists.Find, known.Authorities, known.Documents(layout.Lists)
 	maps.Known, n.people.Known = known.Documents(layout.Maps), known.Documents(layout.People)
+	n.privilege.Known = known.Documents(layout.Privilege)
 	n.authorities.May, n.authorities.RolesOf = n.may, n.rolesOf
-	n.Admin = admin.New(admin.Options{May: n.mayAdminister, Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists, Maps: maps, People: n.people,
+	n.Admin = admin.New(admin.Options{May: n.mayAdminister, Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists, Maps: maps, People: n.people, Privilege: n.privilege,
 		Protected: n.protected, Failpoint: o.Failpoint})
 	if err := n.Admin.Settle(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
@@ -283,7 +289,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 		return nil, err
 	}
 	n.Desk = desk.New(desk.Parts{Evidence: n.current, Index: n.index, Ledger: n.ledger, Beside: n.ledger.isBeside, Authorities: n.authorities,
-		Inside: n.inside, Lists: n.lists.Find})
+		Inside: n.inside, Sealing: n.sealing, Lists: n.lists.Find})
 	return n, nil
 }
 

@@ -127,13 +127,9 @@ func openBlock(dec *zstd.Decoder, block int, stored []byte, s *secret, length in
 }
 
 // sealTo encrypts a few bytes to recipients.
-func sealTo(to []*age.X25519Recipient, plain []byte) ([]byte, error) {
-	recipients := make([]age.Recipient, len(to))
-	for i, r := range to {
-		recipients[i] = r
-	}
+func sealTo(to []age.Recipient, plain []byte) ([]byte, error) {
 	var b bytes.Buffer
-	w, err := age.Encrypt(&b, recipients...)
+	w, err := age.Encrypt(&b, to...)
 	if err == nil {
 		_, err = w.Write(plain)
 	}
@@ -166,22 +162,27 @@ func openWith(identities []age.Identity, sealed []byte, whose []string) ([]byte,
 	return plain, nil
 }
 
-func parseRecipients(text []string) ([]*age.X25519Recipient, error) {
-	var list []*age.X25519Recipient
+// parseRecipients parses public keys of age: X25519 (age1…) or hybrid ones, which hold
+// against quantum computers (age1pq1…).
+func parseRecipients(text []string) (list []age.Recipient, err error) {
 	for _, t := range text {
-		r, err := age.ParseX25519Recipient(t)
+		one, err := age.ParseRecipients(strings.NewReader(t))
+		if err == nil && len(one) != 1 {
+			err = errors.New("want one key")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("parse recipient %q: %w", t, err)
 		}
-		list = append(list, r)
+		list = append(list, one...)
 	}
 	return list, nil
 }
 
-func texts(list []*age.X25519Recipient) []string {
+// texts returns public keys as parseRecipients reads them.
+func texts(list []age.Recipient) []string {
 	var text []string
 	for _, r := range list {
-		text = append(text, r.String())
+		text = append(text, fmt.Sprint(r))
 	}
 	return text
 }

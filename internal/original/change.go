@@ -28,7 +28,7 @@ import (
 //
 // It needs the key of a judge if a block has both destroyed bytes and bytes that are
 // already withheld.
-func (s *Store) Withhold(ctx context.Context, name argus.FileName, parts []Part, judges []*age.X25519Recipient, judge ...age.Identity) (argus.Hash, error) {
+func (s *Store) Withhold(ctx context.Context, name argus.FileName, parts []Part, judges []age.Recipient, judge ...age.Identity) (argus.Hash, error) {
 	if len(judges) == 0 {
 		return argus.Hash{}, errors.New("withhold: no judge is named")
 	}
@@ -48,7 +48,7 @@ func (s *Store) Destroy(ctx context.Context, name argus.FileName, parts []Part, 
 	return s.prepare(ctx, name, parts, Destroyed, nil, judge)
 }
 
-func (s *Store) prepare(ctx context.Context, name argus.FileName, parts []Part, state State, judges []*age.X25519Recipient, identities []age.Identity) (argus.Hash, error) {
+func (s *Store) prepare(ctx context.Context, name argus.FileName, parts []Part, state State, judges []age.Recipient, identities []age.Identity) (argus.Hash, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	c := changing{ctx: ctx, s: s, identities: identities, judges: judges}
@@ -67,8 +67,8 @@ type changing struct {
 	ctx        context.Context
 	s          *Store
 	identities []age.Identity // of a judge
-	judges     []*age.X25519Recipient
-	custodians []*age.X25519Recipient
+	judges     []age.Recipient
+	custodians []age.Recipient
 	encoder    *zstd.Encoder
 	files      []io.Closer
 

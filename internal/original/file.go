@@ -179,6 +179,9 @@ func (f *File) Root() argus.Hash { return f.root }
 // Size returns the size of the original in bytes.
 func (f *File) Size() int64 { return f.size }
 
+// Whole reports whether no part of it is withheld or destroyed.
+func (f *File) Whole() bool { return len(f.spans) == 0 }
+
 // Close closes its files.
 func (f *File) Close() error {
 	var err error

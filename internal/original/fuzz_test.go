@@ -21,7 +21,7 @@ func parts(f *testing.F, o Options) (s *Store, name argus.FileName, files map[st
 	judge := identity(f)
 	s = newTest(f, o)
 	kept := put(f, s, small())
-	judges := []*age.X25519Recipient{judge.Recipient()}
+	judges := []age.Recipient{judge.Recipient()}
 	change(f, s, kept.Name, func() (argus.Hash, error) {
 		return s.Withhold(f.Context(), kept.Name, []Part{{10, 20}}, judges)
 	})
@@ -46,7 +46,7 @@ func FuzzTable(f *testing.F) {
 	s, name, files := parts(f, Options{})
 	f.Add(files[".table"])
 	id := identity(f)
-	_, _, sealed := parts(f, Options{Custodians: []*age.X25519Recipient{id.Recipient()}, Identities: []age.Identity{id}})
+	_, _, sealed := parts(f, Options{Custodians: []age.Recipient{id.Recipient()}, Identities: []age.Identity{id}})
 	f.Add(sealed[".table"])
 	content := small()
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -56,7 +56,7 @@ func (u *Unreadable) Unwrap() error {
 type Options struct {
 	// Custodians, if any, are the recipients whose keys open the tables. Default: the
 	// tables hold the keys of the blocks in the clear.
-	Custodians []*age.X25519Recipient
+	Custodians []age.Recipient
 	// Identities are the keys that open encrypted tables. Default none.
 	Identities []age.Identity
 	// Disk is where the files are kept. Default [durable.OS].

@@ -96,7 +96,7 @@ var sizes = []int{0, 1, 100, BlockSize - 1, BlockSize, BlockSize + 1, 3*BlockSiz
 
 func TestPutAndRead(t *testing.T) {
 	id := identity(t)
-	for name, o := range map[string]Options{"plain": {}, "custodian": {Custodians: []*age.X25519Recipient{id.Recipient()}, Identities: []age.Identity{id}}} {
+	for name, o := range map[string]Options{"plain": {}, "custodian": {Custodians: []age.Recipient{id.Recipient()}, Identities: []age.Identity{id}}} {
 		t.Run(name, func(t *testing.T) {
 			s := newTest(t, o)
 			for i, size := range sizes {
@@ -137,7 +137,7 @@ func TestManyBlocks(t *testing.T) {
 	judge := identity(t)
 	part := Part{groupBlocks*BlockSize - 5, 10} // across two groups
 	change(t, s, kept.Name, func() (argus.Hash, error) {
-		return s.Withhold(t.Context(), kept.Name, []Part{part}, []*age.X25519Recipient{judge.Recipient()})
+		return s.Withhold(t.Context(), kept.Name, []Part{part}, []age.Recipient{judge.Recipient()})
 	})
 	if c, found := verify(t, s, kept.Name); len(found) > 0 || c.Root != kept.Root {
 		t.Errorf("withheld: %+v, %v", c, found)
@@ -317,7 +317,7 @@ func TestWithholdReleaseDestroy(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		o := Options{}
 		if seed%3 == 1 {
-			o = Options{Custodians: []*age.X25519Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}
+			o = Options{Custodians: []age.Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}
 		}
 		s := newTest(t, o)
 		size := 4*BlockSize + rng.IntN(BlockSize)
@@ -333,7 +333,7 @@ func TestWithholdReleaseDestroy(t *testing.T) {
 				parts = append(parts, Part{int64(at), int64(min(length, size-at))})
 			}
 			state, prepare := Withheld, func() (argus.Hash, error) {
-				return s.Withhold(t.Context(), kept.Name, parts, []*age.X25519Recipient{judge.Recipient()}, judge)
+				return s.Withhold(t.Context(), kept.Name, parts, []age.Recipient{judge.Recipient()}, judge)
 			}
 			switch rng.IntN(4) {
 			case 0:
@@ -378,7 +378,7 @@ func TestReleaseAll(t *testing.T) {
 	kept := put(t, s, content)
 	all := []Part{{0, int64(len(content))}}
 	change(t, s, kept.Name, func() (argus.Hash, error) {
-		return s.Withhold(t.Context(), kept.Name, all, []*age.X25519Recipient{judge.Recipient()})
+		return s.Withhold(t.Context(), kept.Name, all, []age.Recipient{judge.Recipient()})
 	})
 	if _, err := s.Release(t.Context(), kept.Name, all); !errors.Is(err, ErrNoKey) || !strings.Contains(err.Error(), judge.Recipient().String()) {
 		t.Errorf("without the judge: %v", err)
@@ -387,7 +387,7 @@ func TestReleaseAll(t *testing.T) {
 		t.Errorf("with another's key: %v", err)
 	}
 	other := identity(t)
-	if _, err := s.Withhold(t.Context(), kept.Name, all, []*age.X25519Recipient{other.Recipient()}); err != nil {
+	if _, err := s.Withhold(t.Context(), kept.Name, all, []age.Recipient{other.Recipient()}); err != nil {
 		t.Errorf("the same again: %v", err) // nothing changes
 	}
 	change(t, s, kept.Name, func() (argus.Hash, error) { return s.Release(t.Context(), kept.Name, all, judge) })
@@ -473,7 +473,7 @@ func sum(b []byte) []byte {
 // the missing key.
 func TestCustodian(t *testing.T) {
 	id := identity(t)
-	s := newTest(t, Options{Custodians: []*age.X25519Recipient{id.Recipient()}})
+	s := newTest(t, Options{Custodians: []age.Recipient{id.Recipient()}})
 	kept := put(t, s, text(2*BlockSize+1, 1))
 	_, err := s.Open(kept.Name)
 	if !errors.Is(err, ErrNoKey) || !strings.Contains(err.Error(), id.Recipient().String()) {
@@ -500,14 +500,14 @@ func TestCustodian(t *testing.T) {
 // The finding must name the file, and a place at or before the byte.
 func TestFlipAnyByte(t *testing.T) {
 	judge, custodian := identity(t), identity(t)
-	sealed := Options{Custodians: []*age.X25519Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}
+	sealed := Options{Custodians: []age.Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}
 	for name, o := range map[string]Options{"plain": {}, "custodian": sealed, "custodian without the key": {Custodians: sealed.Custodians}} {
 		t.Run(name, func(t *testing.T) {
 			s := newTest(t, o)
 			kept := put(t, s, noise(2*BlockSize+500, 1))
 			if name != "custodian without the key" {
 				change(t, s, kept.Name, func() (argus.Hash, error) {
-					return s.Withhold(t.Context(), kept.Name, []Part{{100, 50}, {2 * BlockSize, 500}}, []*age.X25519Recipient{judge.Recipient()})
+					return s.Withhold(t.Context(), kept.Name, []Part{{100, 50}, {2 * BlockSize, 500}}, []age.Recipient{judge.Recipient()})
 				})
 				change(t, s, kept.Name, func() (argus.Hash, error) {
 					return s.Destroy(t.Context(), kept.Name, []Part{{BlockSize - 10, 30}}, judge)
@@ -592,13 +592,54 @@ func (f *File) mustPlace(t *testing.T, block int) place {
 	return p
 }
 
+// Judges may have keys that hold against quantum computers: the judge and the second
+// recipient can each bring the original back, and nobody else can.
+func TestWithholdToHybridKeys(t *testing.T) {
+	s := newTest(t, Options{})
+	var ids [3]*age.HybridIdentity
+	for i := range ids {
+		var err error
+		if ids[i], err = age.GenerateHybridIdentity(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content := text(2*BlockSize+5, 1)
+	for i, id := range ids {
+		kept := put(t, s, append(content, byte(i)))
+		whole := []Part{{0, kept.Size}}
+		change(t, s, kept.Name, func() (argus.Hash, error) {
+			return s.Withhold(t.Context(), kept.Name, whole, []age.Recipient{ids[0].Recipient(), ids[1].Recipient()})
+		})
+		if n, err := open(t, s, kept.Name).ReadAt(make([]byte, 1), 0); n != 0 || !errors.Is(err, ErrWithheld) {
+			t.Errorf("it is read after it was withheld: %d bytes, %v", n, err)
+		}
+		state, err := s.Release(t.Context(), kept.Name, whole, id)
+		if i == 2 {
+			if !errors.Is(err, ErrNoKey) {
+				t.Errorf("a stranger brings it back: %v", err)
+			}
+			continue
+		}
+		if err == nil {
+			err = s.Commit(t.Context(), kept.Name, state)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(io.NewSectionReader(open(t, s, kept.Name), 0, kept.Size))
+		if err != nil || !bytes.Equal(got, append(content, byte(i))) {
+			t.Errorf("recipient %d brought back %d bytes, %v", i, len(got), err)
+		}
+	}
+}
+
 // A file that was handed to another process can be read with nothing but its groups.
 func TestHand(t *testing.T) {
 	s, judge := newTest(t, Options{}), identity(t)
 	content := text(3*BlockSize+5, 1)
 	kept := put(t, s, content)
 	change(t, s, kept.Name, func() (argus.Hash, error) {
-		return s.Withhold(t.Context(), kept.Name, []Part{{10, 5}}, []*age.X25519Recipient{judge.Recipient()})
+		return s.Withhold(t.Context(), kept.Name, []Part{{10, 5}}, []age.Recipient{judge.Recipient()})
 	})
 	from := open(t, s, kept.Name)
 	h, data, rest, err := from.Hand()
@@ -626,7 +667,7 @@ func TestHand(t *testing.T) {
 func TestRefusedChanges(t *testing.T) {
 	s, judge := newTest(t, Options{}), identity(t)
 	kept := put(t, s, text(100, 1))
-	judges := []*age.X25519Recipient{judge.Recipient()}
+	judges := []age.Recipient{judge.Recipient()}
 	for _, p := range []Part{{-1, 2}, {0, 0}, {0, 101}, {100, 1}, {1 << 62, 1 << 62}} {
 		if _, err := s.Withhold(t.Context(), kept.Name, []Part{p}, judges); err == nil {
 			t.Errorf("%+v is withheld", p)
@@ -656,7 +697,7 @@ func TestRefusedChanges(t *testing.T) {
 	}
 	change(t, s, kept.Name, func() (argus.Hash, error) { return s.Withhold(t.Context(), kept.Name, []Part{{0, 1}}, judges) })
 	other := identity(t)
-	if _, err := s.Withhold(t.Context(), kept.Name, []Part{{5, 1}}, []*age.X25519Recipient{other.Recipient()}); err == nil {
+	if _, err := s.Withhold(t.Context(), kept.Name, []Part{{5, 1}}, []age.Recipient{other.Recipient()}); err == nil {
 		t.Error("an original has two judges who do not know of each other")
 	}
 }
@@ -670,7 +711,7 @@ func TestDestroyWithheld(t *testing.T) {
 		kept := put(t, s, m.content)
 		parts := []Part{{100, 50}, {BlockSize, BlockSize + 5}}
 		change(t, s, kept.Name, func() (argus.Hash, error) {
-			return s.Withhold(t.Context(), kept.Name, parts, []*age.X25519Recipient{judge.Recipient()})
+			return s.Withhold(t.Context(), kept.Name, parts, []age.Recipient{judge.Recipient()})
 		})
 		if missing {
 			if err := os.Remove(s.path(fileOf(kept.Name, judgeFile(1)))); err != nil {
@@ -701,8 +742,8 @@ func TestDestroyWithheld(t *testing.T) {
 // of the substitute blocks.
 func TestNoWayBack(t *testing.T) {
 	judge, custodian := identity(t), identity(t)
-	judges := []*age.X25519Recipient{judge.Recipient()}
-	for _, o := range []Options{{}, {Custodians: []*age.X25519Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}} {
+	judges := []age.Recipient{judge.Recipient()}
+	for _, o := range []Options{{}, {Custodians: []age.Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}} {
 		o.Failpoint = func(name string) {
 			if name == "original.forgotten" {
 				panic(name)
@@ -849,7 +890,7 @@ func cutOnce(t *testing.T, seed uint64, lies bool) string {
 		p := pending{name: k.Name, spans: []Span{{2, 5, Destroyed}}}
 		if rng.IntN(2) == 0 {
 			prepare = func() (argus.Hash, error) {
-				return s.Withhold(t.Context(), k.Name, []Part{{2, 3}}, []*age.X25519Recipient{judge.Recipient()})
+				return s.Withhold(t.Context(), k.Name, []Part{{2, 3}}, []age.Recipient{judge.Recipient()})
 			}
 			p.spans[0].State = Withheld
 		}

@@ -44,7 +44,7 @@ func TestProof(t *testing.T) {
 	// The remaining parts of an original can be proved against the same root.
 	kept := put(t, s, text(3*BlockSize, 9))
 	change(t, s, kept.Name, func() (argus.Hash, error) {
-		return s.Withhold(t.Context(), kept.Name, []Part{{BlockSize + 1, 1}}, []*age.X25519Recipient{identity(t).Recipient()})
+		return s.Withhold(t.Context(), kept.Name, []Part{{BlockSize + 1, 1}}, []age.Recipient{identity(t).Recipient()})
 	})
 	if _, err := s.Prove(t.Context(), kept.Name, 1); !errors.Is(err, ErrWithheld) {
 		t.Errorf("a withheld block: %v", err)

@@ -430,7 +430,7 @@ func appendGroupHead(b []byte, data int64, secrets int) []byte {
 
 // packSecrets makes a section of secrets, encrypted to the custodians if there
 // are any.
-func packSecrets(secrets []secret, custodians []*age.X25519Recipient) ([]byte, error) {
+func packSecrets(secrets []secret, custodians []age.Recipient) ([]byte, error) {
 	var plain []byte
 	for _, s := range secrets {
 		plain = s.append(plain)
@@ -594,7 +594,7 @@ func blocksHead(magic string, name argus.FileName, change uint32) []byte {
 
 // appendTail appends the end of the table: its public part, and the secrets, the
 // SHA-256 of the original first.
-func (t *table) appendTail(secrets []secret, custodians []*age.X25519Recipient) ([]byte, error) {
+func (t *table) appendTail(secrets []secret, custodians []age.Recipient) ([]byte, error) {
 	packed, err := packSecrets(secrets, custodians)
 	if err != nil {
 		return nil, err

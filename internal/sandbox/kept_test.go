@@ -100,7 +100,7 @@ func TestWithheldFromReaders(t *testing.T) {
 	}
 	_, name := kept(t, s, "chat.jsonl", content)
 	from := int64(2*original.BlockSize + 100)
-	state, err := s.Withhold(t.Context(), name, []original.Part{{Offset: from, Length: 50}}, []*age.X25519Recipient{judge.Recipient()})
+	state, err := s.Withhold(t.Context(), name, []original.Part{{Offset: from, Length: 50}}, []age.Recipient{judge.Recipient()})
 	if err == nil {
 		err = s.Commit(t.Context(), name, state)
 	}

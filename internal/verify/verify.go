@@ -136,11 +136,14 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 			damage(layout.PublicKey, "the public key belongs to %s, but the store is %s", verifier.Name(), name)
 		}
 	}
-	index := &indexCheck{open: o.OpenIndex}
+	index, sealed := &indexCheck{open: o.OpenIndex}, &sealedCheck{}
 	if err := cannot(layout.Index, index.begin(ctx, dir, result, report)); err != nil {
 		return nil, err
 	}
-	result.Verified, err = check.Verify(ctx, dir, verifiers, index.listen(report), o.Advance, func(r *argus.Record) { index.follow(ctx, r) }, index.trees...)
+	result.Verified, err = check.Verify(ctx, dir, verifiers, index.listen(report), o.Advance, func(r *argus.Record) {
+		index.follow(ctx, r)
+		sealed.add(r)
+	}, index.trees...)
 	if err := errors.Join(err, cannot(layout.Index, index.end(ctx, result, report))); err != nil {
 		return nil, err
 	}
@@ -151,7 +154,7 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 		}
 	}
 	if said != nil {
-		if err := cannot(layout.Ledger, verifyDeliveries(ctx, dir, key, said, result, report)); err != nil {
+		if err := cannot(layout.Ledger, verifyDeliveries(ctx, dir, key, said, sealed, result, report)); err != nil {
 			return nil, err
 		}
 	}
@@ -228,6 +231,8 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		want, known := now.Files[e.Name()]
 		made, waits := strings.CutPrefix(e.Name(), durable.Prepared)
 		switch {
+		case f.Name == layout.Sealing && strings.HasSuffix(e.Name(), layout.StateSuffix):
+			// The newest one is checked apart, and the one before it may be there, too.
 		case errors.Is(err, fs.ErrNotExist) && waits:
 			// It has meanwhile been renamed to its final name.
 		case err != nil:
@@ -264,7 +269,7 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 
 // verifyDeliveries compares the evidence with the ledger. said holds the claims of the
 // ledger from before the evidence was read.
-func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims, result *Verified, report func(Finding)) error {
+func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims, sealed *sealedCheck, result *Verified, report func(Finding)) error {
 	l, err := ledger.Open(layout.File(dir, layout.Ledger), ledger.Options{PublicKey: key})
 	if err != nil {
 		return err
@@ -276,6 +281,15 @@ func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims,
 	}
 	for i, f := range said.Folders() {
 		Folder(dir, f, now.Folders()[i], report)
+	}
+	sealed.report(dir, now, report)
+	if now.State != "" {
+		name := layout.State(now.State)
+		if data, err := layout.Read(durable.OS{}, dir, name); err != nil {
+			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the state of protected conversations cannot be read: %v", err)})
+		} else if got := claims.Hash(data); got != now.State {
+			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the state of protected conversations has the SHA-256 %s, but the ledger has %s", got, now.State)})
+		}
 	}
 	cut := false
 	for i := range result.Seals {

@@ -208,6 +208,7 @@ type verifiedDelivery struct {
 	changes   []argus.Change
 	become    []argus.OriginalChange
 	sound     bool // its seal is valid, and it was not given up before its end
+	orders    bool // its seal is valid, and its amendments take effect
 	// unknown counts the records that only a newer Argus understands, and skipped those
 	// with parts that an older one may skip.
 	unknown, skipped stretch
@@ -906,7 +907,7 @@ func (v *verifier) seals() error {
 		}
 		if v.seal(number, d, name, data) {
 			v.result.Sealed++
-			d.sound = d.open.Seal.Incomplete == ""
+			d.sound, d.orders = d.open.Seal.Incomplete == "", d.open.Seal.Orders()
 		}
 		if d.sound && d.open.Seal.Opening.Sort == argus.OpeningReading && len(d.again) > 0 {
 			v.report(Finding{File: layout.Seal(d.again[0]), Offset: -1, Delivery: d.again[0], Note: true,
@@ -920,7 +921,7 @@ func (v *verifier) seals() error {
 func (v *verifier) amendments() error {
 	latest := map[uint64]argus.Change{}
 	for _, number := range slices.Sorted(maps.Keys(v.deliveries)) {
-		if d := v.deliveries[number]; d.sound && d.open.Seal.Opening.Sort == argus.OpeningAct {
+		if d := v.deliveries[number]; d.orders {
 			for _, c := range d.changes {
 				latest[c.Seq] = c
 			}

@@ -342,7 +342,7 @@ func TestAbsurdSizes(t *testing.T) {
 // notes that it checked nothing more. A withheld one is damage unless a record orders it.
 func TestVerifyOriginals(t *testing.T) {
 	custodian := must(age.GenerateX25519Identity())
-	recipients := []*age.X25519Recipient{custodian.Recipient()}
+	recipients := []age.Recipient{custodian.Recipient()}
 	s, dir := createTest(t, evidence.Options{Originals: original.Options{Custodians: recipients}})
 	d := begin(t, s)
 	hidden := putOriginal(t, s, "hidden", "the bytes")

@@ -1,0 +1,409 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/evidence"
+	"github.com/argus-evidence/argus/internal/intake"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/original"
+	"github.com/argus-evidence/argus/internal/privilege"
+)
+
+// sealingStore is a store that seals protected communication.
+type sealingStore struct {
+	dir   string
+	o     Options
+	lent  string
+	judge age.Identity
+}
+
+// makeSealing makes a store without deliveries. accounts are those of the protected persons
+// on the service sky.
+func makeSealing(t *testing.T, o Options, accounts ...string) *sealingStore {
+	t.Helper()
+	s := &sealingStore{dir: filepath.Join(t.TempDir(), "s"), o: o}
+	makeStore(t, s.dir, o)
+	t.Chdir(t.TempDir())
+	var lines []string
+	for range 2 {
+		id, err := age.GenerateX25519Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, s.judge = append(lines, id.Recipient().String()), id
+	}
+	s.administer(t, func(ctx context.Context, a *admin.Admin) error {
+		_, err := a.SetUpPrivilege(ctx, "tester", strings.Join(lines, "\n"), func(k privilege.Key) error {
+			s.lent = k.Text()
+			return nil
+		})
+		return err
+	})
+	s.direct(t, accounts...)
+	return s
+}
+
+func (s *sealingStore) administer(t *testing.T, work func(context.Context, *admin.Admin) error) {
+	t.Helper()
+	n, err := Open(t.Context(), s.dir, s.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(work(t.Context(), n.Admin), n.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// direct replaces the directory.
+func (s *sealingStore) direct(t *testing.T, accounts ...string) {
+	t.Helper()
+	key, err := privilege.ParseKey(s.lent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, report := privilege.NewDirectory(nil), &privilege.ReadReport{}
+	if len(accounts) > 0 {
+		register := "name;profession;service;account\n"
+		for _, a := range accounts {
+			register += "Nomen Nescio;lawyer;sky;" + a + "\n"
+		}
+		if d, report, err = privilege.ReadDirectory(t.Context(), []byte(register), privilege.ReadOptions{}); err != nil || report.Entries != uint64(len(accounts)) {
+			t.Fatalf("%+v, %v", report, err)
+		}
+	}
+	s.administer(t, func(ctx context.Context, a *admin.Admin) error { return a.AddDirectory(ctx, "tester", key, d, report) })
+}
+
+// takeIn does an intake with a key.
+func (s *sealingStore) takeIn(t *testing.T, o Options, key string, work func(context.Context, intake.Options) error) error {
+	t.Helper()
+	o.Write = true
+	n, err := Open(t.Context(), s.dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	return n.Ingest(t.Context(), desk.Who{Actor: "tester", Authority: "A-0001", Purpose: "p"}, intake.Options{BatchRecords: 7, Lent: key}, work)
+}
+
+// ingest takes a file in, under its name.
+func (s *sealingStore) ingest(t *testing.T, name, content string) (receipt *argus.Receipt) {
+	t.Helper()
+	write(t, name, content)
+	err := s.takeIn(t, s.o, s.lent, func(ctx context.Context, o intake.Options) (err error) {
+		receipt, err = intake.Ingest(ctx, o, name)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return receipt
+}
+
+// records returns the records of the evidence, of those that are sealed the ones inside.
+func (s *sealingStore) records(t *testing.T) (clear, opened []*argus.Record) {
+	t.Helper()
+	e, err := evidence.Open(s.dir, evidence.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	for r, err := range e.From(t.Context(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind != argus.KindSealed {
+			clear = append(clear, r)
+			continue
+		}
+		about, err := privilege.ReadAbout(r.Sealed.Ciphertext)
+		if err != nil {
+			t.Fatal(err)
+		}
+		envelope, err := os.ReadFile(layout.File(s.dir, layout.Envelope(about.Batch)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := privilege.OpenEnvelope(envelope, s.judge)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := evidence.OpenSealed(r, func(sealed []byte) ([]byte, error) {
+			plain, _, err := batch.Open(sealed)
+			return plain, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened = append(opened, one)
+	}
+	return clear, opened
+}
+
+// withheld reports for each file whether its bytes are withheld.
+func (s *sealingStore) withheld(t *testing.T) map[string]bool {
+	t.Helper()
+	e, err := evidence.Open(s.dir, evidence.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	list := map[string]bool{}
+	for r, err := range e.From(t.Context(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind != argus.KindOriginal || r.Original.Size == 0 {
+			continue
+		}
+		f, err := e.OpenOriginal(*r.Original)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+		list[r.Original.Path] = errors.Is(err, original.ErrWithheld)
+		_ = f.Close()
+	}
+	return list
+}
+
+// chat is a line between two accounts of sky.
+func chat(n int, from, to, text string) string {
+	a, b := min(from, to), max(from, to)
+	return fmt.Sprintf(`{"service":"sky","conversation":"%s|%s","from":%q,"to":[%q],"id":"%d","sent":"2021-02-14T%02d:%02d:00Z","text":%q}`+"\n", a, b, from, to, n, n/60%24, n%60, text)
+}
+
+// talk has many ordinary messages, and among them some with the lawyer L.
+func talk(ordinary bool) string {
+	text := ""
+	for n := range 60 {
+		text += chat(n, string(rune('A'+n%2)), string(rune('B'-n%2)), fmt.Sprintf("message %d about crates and numbers", n))
+		if !ordinary && n%10 == 5 {
+			text += chat(1000+n, "A", "L", fmt.Sprintf("secret %d: we meet at the harbour at nine", n))
+		}
+	}
+	return text
+}
+
+// What is said with a protected person is in no file of the store that anybody but the judge
+// can read, and the judge can read all of it.
+func TestProtectedIsSealed(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	// B forwards the lawyer's words, early in the file and long before the lawyer wrote them.
+	forward := chat(2000, "B", "C", "secret 15: we meet at the harbour at nine")
+	receipt := s.ingest(t, "phone.jsonl", forward+talk(false)+"{broken secret\n")
+	s.ingest(t, "clean.jsonl", talk(true)+"{broken\n")
+	if want := (argus.Counts{Read: 60, Stored: 60}); receipt.Counts != want || receipt.Seal.Counts != want {
+		t.Errorf("the receipt says %+v, its seal %+v, want %+v", receipt.Counts, receipt.Seal.Counts, want)
+	}
+	clear, opened := s.records(t)
+	for _, r := range clear {
+		if r.Message != nil && strings.Contains(r.Message.Text, "secret") || r.Quarantine != nil && strings.Contains(string(r.Quarantine.Raw), "secret") {
+			t.Errorf("record %d is readable: %+v", r.Seq, r)
+		}
+	}
+	kinds := map[argus.Kind]int{}
+	for _, r := range opened {
+		kinds[r.Kind]++
+		if r.Kind == argus.KindMessage && (!strings.Contains(r.Message.Text, "secret") || r.Where.Length == 0) {
+			t.Errorf("sealed: %+v", r)
+		}
+	}
+	if want := map[argus.Kind]int{argus.KindMessage: 7, argus.KindQuarantined: 1}; !maps.Equal(kinds, want) {
+		t.Errorf("the judge reads %v, want %v", kinds, want)
+	}
+	if want := map[string]bool{"phone.jsonl": true, "clean.jsonl": false}; !maps.Equal(s.withheld(t), want) {
+		t.Errorf("withheld: %v, want %v", s.withheld(t), want)
+	}
+	wantSound(t, s.dir, "sealed")
+	if r := search(t, s.dir, s.o, "secret"); r.Total != 0 {
+		t.Errorf("%d are found", r.Total)
+	}
+	// Handed in again, the file gives nothing new, and is withheld again.
+	s.ingest(t, "again.jsonl", talk(false))
+	if _, more := s.records(t); len(more) != len(opened)+6 || !s.withheld(t)["again.jsonl"] {
+		t.Errorf("handed in again: %d are sealed, %v", len(more), s.withheld(t))
+	}
+	wantSound(t, s.dir, "handed in again")
+	// Reading it again needs the judge.
+	err := s.takeIn(t, s.o, s.lent, func(ctx context.Context, o intake.Options) error {
+		_, err := intake.Reread(ctx, o, 1, "")
+		return err
+	})
+	if !errors.Is(err, intake.ErrGone) {
+		t.Errorf("reading it again: %v", err)
+	}
+	err = s.takeIn(t, s.o, s.lent, func(ctx context.Context, o intake.Options) error {
+		_, err := intake.Reread(ctx, o, 2, "")
+		return err
+	})
+	if err != nil {
+		t.Errorf("reading a clean delivery again: %v", err)
+	}
+	wantSound(t, s.dir, "read again", "was read again")
+}
+
+// Without the judge's key, or with another, nothing is taken in; nor is anything before
+// somebody has decided who is protected.
+func TestNothingIsTakenInWithoutTheKey(t *testing.T) {
+	o := testOptions(t)
+	s := makeSealing(t, o, "L")
+	write(t, "a.jsonl", talk(false))
+	work := func(ctx context.Context, o intake.Options) error {
+		t.Error("the work begins")
+		return nil
+	}
+	for name, c := range map[string]struct {
+		key  string
+		want error
+	}{"none": {"", ErrNotLent}, "another": {privilege.NewKey().Text(), privilege.ErrOtherKey}} {
+		if err := s.takeIn(t, o, c.key, work); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	undecided := &sealingStore{dir: filepath.Join(t.TempDir(), "s"), o: o}
+	makeStore(t, undecided.dir, o)
+	if err := undecided.takeIn(t, o, s.lent, work); !errors.Is(err, admin.ErrNoPrivilege) {
+		t.Errorf("a key where nothing is sealed: %v", err)
+	}
+	setup := func(ctx context.Context, a *admin.Admin) error {
+		one, err := age.GenerateX25519Identity()
+		if err != nil {
+			return err
+		}
+		two, err := age.GenerateX25519Identity()
+		if err != nil {
+			return err
+		}
+		_, err = a.SetUpPrivilege(ctx, "tester", one.Recipient().String()+"\n"+two.Recipient().String(), func(k privilege.Key) error {
+			undecided.lent = k.Text()
+			return nil
+		})
+		return err
+	}
+	undecided.administer(t, setup)
+	if err := undecided.takeIn(t, o, undecided.lent, work); !errors.Is(err, ErrNoDirectory) {
+		t.Errorf("before there is a directory: %v", err)
+	}
+	undecided.administer(t, func(ctx context.Context, a *admin.Admin) error {
+		if err := setup(ctx, a); !errors.Is(err, admin.ErrSetUp) {
+			t.Errorf("set up twice: %v", err)
+		}
+		return nil
+	})
+	undecided.direct(t) // an empty directory is a decision
+	if err := undecided.takeIn(t, o, undecided.lent, func(context.Context, intake.Options) error { return nil }); err != nil {
+		t.Errorf("with an empty directory: %v", err)
+	}
+	wantSound(t, undecided.dir, "set up")
+}
+
+// A process that is stopped at any moment of a delivery leaves nothing readable that is
+// protected once the delivery is resumed, or given up; and nothing is sealed twice.
+func TestSealingSurvivesStops(t *testing.T) {
+	moments := []string{
+		"ledger.ingest.protect", "change.ready", "change.recorded", "amend.originals-prepared", "seal.before-seal", "seal.sealed",
+		"withhold.sealed", "original.forgotten", "ledger.ingest.seal",
+	}
+	for n := range 8 {
+		moments = append(moments, fmt.Sprint("batch ", n))
+	}
+	whole := makeSealing(t, testOptions(t), "L")
+	whole.ingest(t, "phone.jsonl", talk(false)+"{broken secret\n")
+	wantClear, wantOpened := whole.records(t)
+	texts := func(records []*argus.Record) (list []string) {
+		for _, r := range records {
+			if r.Message != nil {
+				list = append(list, r.Message.Text)
+			} else if r.Quarantine != nil {
+				list = append(list, r.Quarantine.Reason)
+			}
+		}
+		slices.Sort(list)
+		return list
+	}
+	for _, moment := range moments {
+		s := makeSealing(t, testOptions(t), "L")
+		write(t, "phone.jsonl", talk(false)+"{broken secret\n")
+		reached := false
+		at := s.o
+		at.Failpoint = func(here string) {
+			if here == moment {
+				reached = true
+				panic(stopped{here})
+			}
+		}
+		stops(func() error {
+			return s.takeIn(t, at, s.lent, func(ctx context.Context, o intake.Options) error {
+				ctx, cancel := context.WithCancel(ctx)
+				defer cancel()
+				batch := 0
+				o.Pace = func(ctx context.Context) error {
+					if moment == fmt.Sprint("batch ", batch) {
+						reached = true
+						cancel()
+					}
+					batch++
+					return ctx.Err()
+				}
+				_, err := intake.Ingest(ctx, o, "phone.jsonl")
+				return err
+			})
+		})
+		if !reached {
+			t.Errorf("%s was not reached", moment)
+		}
+		err := s.takeIn(t, s.o, s.lent, func(ctx context.Context, o intake.Options) error {
+			_, err := intake.Resume(ctx, o)
+			return err
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", moment, err)
+		}
+		clear, opened := s.records(t)
+		if diff := cmp.Diff(texts(wantClear), texts(clear)); diff != "" {
+			t.Errorf("%s: the readable records differ:\n%s", moment, diff)
+		}
+		if diff := cmp.Diff(texts(wantOpened), texts(opened)); diff != "" {
+			t.Errorf("%s: the sealed records differ:\n%s", moment, diff)
+		}
+		if !s.withheld(t)["phone.jsonl"] {
+			t.Errorf("%s: the original is readable", moment)
+		}
+		if damage, _, _ := verified(t, s.dir); len(damage) != 0 {
+			t.Errorf("%s: %+v", moment, damage)
+		}
+	}
+}
+
+// stops runs work, which a failpoint may stop.
+func stops(work func() error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(stopped); !ok {
+				panic(r)
+			}
+		}
+	}()
+	_ = work()
+}

@@ -1,0 +1,66 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/claims"
+	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/layout"
+	"github.com/argus-evidence/argus/internal/privilege"
+)
+
+// sealedCheck finds out whether everything that is sealed can be opened by its recipients: its
+// batch has an envelope, which the ledger names. Nobody can check more without a key.
+type sealedCheck struct {
+	batches map[argus.Hash]uint64 // the first record of each
+	broken  []Finding
+}
+
+func (c *sealedCheck) add(r *argus.Record) {
+	if r.Kind != argus.KindSealed {
+		return
+	}
+	about, err := privilege.ReadAbout(r.Sealed.Ciphertext)
+	if err != nil {
+		c.broken = append(c.broken, Finding{File: layout.Evidence, Offset: -1, First: r.Seq, Last: r.Seq, Delivery: r.Delivery, Problem: fmt.Sprintf("what is sealed cannot be opened: %v", err)})
+		return
+	}
+	if _, ok := c.batches[about.Batch]; !ok {
+		if c.batches == nil {
+			c.batches = map[argus.Hash]uint64{}
+		}
+		c.batches[about.Batch] = r.Seq
+	}
+}
+
+// report compares the batches with the claims of the ledger from after the evidence was read.
+// The files that the ledger names are compared with it elsewhere.
+func (c *sealedCheck) report(dir string, now *claims.Claims, report func(Finding)) {
+	for _, f := range c.broken {
+		report(f)
+	}
+	var missing []Finding
+	for batch, seq := range c.batches {
+		name := layout.Envelope(batch)
+		f := Finding{File: name, Offset: -1, First: seq, Last: seq}
+		if _, known := now.Envelopes[batch.String()+layout.EnvelopeSuffix]; !known {
+			f.Problem = "the ledger does not have the envelope of a sealed record: its recipients cannot open the record"
+			missing = append(missing, f)
+			continue
+		}
+		data, err := layout.Read(durable.OS{}, dir, name)
+		if err != nil {
+			continue // reported with the files that the ledger names
+		}
+		if e, err := privilege.ParseEnvelope(data); err != nil || e.Batch != batch {
+			f.Problem = "the file is not the envelope of the sealed records that name it"
+			missing = append(missing, f)
+		}
+	}
+	slices.SortFunc(missing, func(a, b Finding) int { return int(a.First) - int(b.First) })
+	for _, f := range missing {
+		report(f)
+	}
+}
