@@ -37,8 +37,8 @@ type intake struct {
 	// containers are the SHA-256 of the originals and of the files in archives, if there is a
 	// guard.
 	containers map[piece]argus.Hash
-	strangers []stranger          // files that no reader recognised
-	kinds     kinds               // the readers that found messages beside them
+	strangers  []stranger // files that no reader recognised
+	kinds      kinds      // the readers that found messages beside them
 
 	// again is the delivery whose originals are read again, or 0. unread maps the record
 	// numbers of its empty files to the reason why they could not be read.
@@ -57,9 +57,9 @@ type intake struct {
 	protection *protection
 	// offer returns the record that takes the place of one that was read. Default: the record
 	// itself.
-	offer func(*argus.Record) (*argus.Record, error)
-	reading  *sandbox.Readers
-	batch    *batch
+	offer   func(*argus.Record) (*argus.Record, error)
+	reading *sandbox.Readers
+	batch   *batch
 
 	// put makes records durable and numbers them; open opens a kept file, and plain opens it
 	// as a file that any program can read.
