@@ -32,11 +32,11 @@ docs/performance.md lists measured results.`,
 			temporary := o.Dir == ""
 			if temporary {
 				if o.Dir, err = os.MkdirTemp("", "argus-bench-"); err != nil {
-					return fmt.Errorf("make a folder to measure in: %w", err)
+					return fmt.Errorf("make a folder for the measurement: %w", err)
 				}
 				defer os.RemoveAll(o.Dir)
 			} else if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-				return fmt.Errorf("make a folder to measure in: %w", err)
+				return fmt.Errorf("make a folder for the measurement: %w", err)
 			}
 			if profile != "" {
 				f, err := os.Create(profile)

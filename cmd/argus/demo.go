@@ -57,7 +57,7 @@ keeps it, and the feed continues there the next time.`,
 	f.add(c)
 	c.Flags().StringVar(&keep, "keep", "", "work in this `folder` and keep it (default a temporary one)")
 	c.Flags().IntVar(&messages, "messages", 20_000, "the approximate `number` of messages")
-	c.Flags().Uint64Var(&seed, "seed", 1, "the `number` that everything is derived from")
+	c.Flags().Uint64Var(&seed, "seed", 1, "the `number` from which everything is derived")
 	c.Flags().DurationVar(&every, "feed", 10*time.Second, "the `time` between two deliveries of the live feed; 0 for no feed")
 	return c
 }

@@ -69,7 +69,7 @@ func printEntry(o *voice.Output, mark string, e desk.Entry) {
 	}
 	clock := ""
 	if !e.Clock.IsZero() {
-		clock = "  (by a clock at " + e.Clock.Format(time.RFC3339) + ")"
+		clock = "  (the clock showed " + e.Clock.Format(time.RFC3339) + ")"
 	}
 	o.Linef("%s%s %s%s  %s%s", head, printable.OneLine(e.Actor), e.Authority, purpose, printable.OneLine(e.Subject), clock)
 	printDetail(o, e.Detail)

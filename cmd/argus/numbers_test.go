@@ -1244,7 +1244,7 @@ var namedNumbers = []struct {
 	{regexp.MustCompile(`(\d[\d,]*) distinct of\b`), "distinct"},
 	{regexp.MustCompile(`one of (\d[\d,]*) messages with the same content\b`), "same_content"},
 	{regexp.MustCompile(`^  and \d[\d,]* more$`), ""}, // of the messages above
-	{regexp.MustCompile(`^  (\d[\d,]*) (?:message has|messages have) the content of another of them\b`), "repeating"},
+	{regexp.MustCompile(`^  (\d[\d,]*) (?:message has|messages have) the same content as another of them\b`), "repeating"},
 	{regexp.MustCompile(`(?:index holds|Indexed) (\d[\d,]*) items?\b`), "indexed"},
 	{regexp.MustCompile(`(\d[\d,]*) earlier items?\b`), "earlier"},
 	{regexp.MustCompile(`(\d[\d,]*) later items?\b`), "later"},

@@ -105,7 +105,7 @@ func (p *progress) tell(e handover.Event) error {
 		return voice.Say(p.a.out, "difference", e.Difference, printDifference)
 	case e.Unfinished != nil:
 		u := e.Unfinished
-		p.a.note(fmt.Sprintf("Delivery %s of %s is unfinished; \"argus ingest --resume %s\" continues it.", u.Delivery, printable.OneLine(u.Source), u.Delivery))
+		p.a.note(fmt.Sprintf("Delivery %s from %s is unfinished; \"argus ingest --resume %s\" continues it.", u.Delivery, printable.OneLine(u.Source), u.Delivery))
 	case e.None != "":
 		p.a.out.Aside("There is no delivery to %s.", e.None)
 	case e.Said != "":

@@ -54,7 +54,7 @@ file of meaningless text with a much larger vocabulary, for measurements.`,
 		},
 	}
 	flags := c.Flags()
-	flags.Uint64Var(&f.options.Seed, "seed", 1, "the `number` that everything is derived from")
+	flags.Uint64Var(&f.options.Seed, "seed", 1, "the `number` from which everything is derived")
 	flags.StringVar(&f.preset, "preset", "demo", "the `size`: "+strings.Join(slices.Sorted(maps.Keys(world.Presets)), ", "))
 	flags.StringVar(&f.form, "as", "deliveries", "the `form`: deliveries, jsonl or bench")
 	flags.IntVar(&f.options.Messages, "messages", 0, "the approximate `number` of messages (default the preset's)")

@@ -302,8 +302,8 @@ func (d *Detector) score(w *word, key []byte, of script) {
 
 var seed = maphash.MakeSeed()
 
-// cached returns a word from the cache, which has the last two words of each hash. A cache
-// that is half full begins anew with twice the size, up to its maximum.
+// cached returns a word from the cache, which keeps the last two words for each hash. A cache
+// that is half full is emptied and doubled in size, up to its maximum.
 func (d *Detector) cached(key []byte, of script) *word {
 	if 2*d.taken >= len(d.cache) && len(d.cache) < mostCache {
 		d.cache, d.taken = make([]word, max(firstCache, 2*len(d.cache))), 0

@@ -68,11 +68,12 @@ func (p packedSection) all(yield func(bucket, slot uint32) bool) {
 // mark returns the bits of a hash that identify it in its bucket.
 func mark(h uint64) uint32 { return uint32(h>>(64-many-markBits)) & (1<<markBits - 1) }
 
-// A shortTable has the first section as rows, since most languages have most of these
+// A shortTable holds the first section as rows, since most languages have most of these
 // sequences. It is a hash table with linear probing; its size is a power of two.
 type shortTable []row
 
-// A row has the gains of a sequence in each language of a script, [lowest] for none.
+// A row holds the gains of a sequence in each language of a script, or [lowest] if there is
+// none.
 type row struct {
 	key   uint32 // bucket and mark of the sequence, and one more than the script; 0 in a free row
 	gains [most]uint8
@@ -149,8 +150,8 @@ func (t shortTable) score(scores *[most]int16, word []rune, of script) {
 	}
 }
 
-// A longTable has the second section as it is in the file, in which most sequences have
-// few languages.
+// A longTable holds the second section in the form of the file, because most of its
+// sequences have few languages.
 type longTable struct {
 	packedSection
 	taken []uint64 // a bit for each [longTable.place], set if it has slots: most sequences of an unknown word end here

@@ -150,7 +150,7 @@ func Recognise(list []Actor, user, wanted string) (*Actor, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return nil, fmt.Errorf("%w: the user %s is several people in this store; say which one with --actor", argus.ErrRefused, user)
+		return nil, fmt.Errorf("%w: the user %s belongs to several people in this store; say which one with --actor", argus.ErrRefused, user)
 	case wanted != "":
 		return nil, fmt.Errorf("%w: the user %s is not %s; a custodian adds users with \"argus people\"", argus.ErrRefused, user, wanted)
 	}

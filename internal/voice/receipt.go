@@ -24,7 +24,7 @@ func PrintAccount(o *Output, d *desk.Delivery) {
 	if h := d.Holds; h != nil {
 		o.Linef("  it holds %s; each counts once", Counted(h.Messages, h.Beside))
 		if n := h.Messages - h.Distinct; n > 0 {
-			o.Linef("  %s the content of another of them (argus search --distinct)", printable.Count(n, "message has", "messages have"))
+			o.Linef("  %s the same content as another of them (argus search --distinct)", printable.Count(n, "message has", "messages have"))
 		}
 	}
 }
