@@ -66,8 +66,8 @@ func TestVersions(t *testing.T) {
 func TestRefused(t *testing.T) {
 	s := open(t)
 	for _, c := range []struct{ name, text, err string }{
-		{"../x", "a", "not a name for a list"}, {"", "a", "not a name for a list"}, {"A", "a", "not a name for a list"}, {"a.b", "a", "not a name for a list"},
-		{strings.Repeat("a", 65), "a", "not a name for a list"},
+		{"../x", "a", "not a valid list name"}, {"", "a", "not a valid list name"}, {"A", "a", "not a valid list name"}, {"a.b", "a", "not a valid list name"},
+		{strings.Repeat("a", 65), "a", "not a valid list name"},
 		{"a", "", "is empty"}, {"a", " \n\n", "is empty"}, {"a", "\xff", "not UTF-8"}, {"a", "boat\n?!\n", "line 2 has no letter"},
 		{"a", strings.Repeat("a\n", 10_001), "more than 10000 entries"}, {"a", strings.Repeat("a", 4<<20+1), "longer than"},
 	} {
