@@ -21,22 +21,22 @@ import (
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
-// The names of the documents in the folder of privilege.
+// The names of the documents in the privilege folder.
 const (
 	setupName     = "setup"
 	directoryName = "directory"
 )
 
-// OpenPrivilege opens the folder of the setup and the directories of protected persons, and
-// makes it if it is missing.
+// OpenPrivilege opens the folder of the setup and the directories of protected persons,
+// and creates it if it is missing.
 func OpenPrivilege(dir string) (*wordlist.Store, error) {
 	return wordlist.OpenKind(dir, wordlist.Kind{Word: "directory", Suffix: ".privilege", Limit: 1 << 30, Hash: func(_ string, data []byte) (string, error) {
 		return argus.Hash(sha256.Sum256(data)).String(), nil
 	}})
 }
 
-// PrivilegeSetup returns how protected communication is sealed, nil if the store does not
-// seal any.
+// PrivilegeSetup returns how protected communication is sealed, or nil if the store does
+// not seal any.
 func PrivilegeSetup(store *wordlist.Store) (*privilege.Setup, error) {
 	data, err := store.Read(setupName, "")
 	if errors.Is(err, argus.ErrNotFound) {
@@ -58,13 +58,13 @@ func PrivilegeDirectory(store *wordlist.Store) (set, sealed []byte, err error) {
 	return privilege.SplitDirectory(data)
 }
 
-// ErrSetUp means that privilege was set up before.
-var ErrSetUp = errors.New("privilege is set up already, and the recipients of what is sealed do not change")
+// ErrSetUp means that privilege was already set up.
+var ErrSetUp = errors.New("privilege is already set up, and the recipients of sealed messages cannot change")
 
-// SetUpPrivilege makes a store seal the communication of protected persons from now on, and
-// returns the key that its hashes are made with. The key is nowhere in the store: save must
-// keep it durably, and is called first. lines are the public keys of those who can open the
-// seals ([privilege.ParseRecipients]).
+// SetUpPrivilege makes a store seal the communication of protected persons from now on,
+// and returns the key with which its hashes are made. The key is nowhere in the store:
+// save, which is called first, must keep it durably. lines are the public keys of those
+// who can open the seals ([privilege.ParseRecipients]).
 func (a *Admin) SetUpPrivilege(ctx context.Context, actor, lines string, save func(privilege.Key) error) (*privilege.Setup, error) {
 	key := privilege.NewKey()
 	setup, err := privilege.NewSetup(lines, key)
@@ -89,8 +89,9 @@ func (a *Admin) SetUpPrivilege(ctx context.Context, actor, lines string, save fu
 // ErrNoPrivilege means that a store does not seal protected communication.
 var ErrNoPrivilege = errors.New("privilege is not set up in this store")
 
-// AddDirectory replaces the directory of protected persons; what is taken in from then on
-// is judged by it. Without a report it is empty, which is a decision that the ledger has.
+// AddDirectory replaces the directory of protected persons; everything that is ingested
+// from then on is judged by it. Without a report, the directory is empty, which is a
+// decision that the ledger records.
 func (a *Admin) AddDirectory(ctx context.Context, actor string, key privilege.Key, d *privilege.Directory, report *privilege.ReadReport) error {
 	setup, err := PrivilegeSetup(a.o.Privilege)
 	if err != nil {
@@ -136,9 +137,9 @@ func (a *Admin) addPrivilege(ctx context.Context, actor, name string, data []byt
 	})
 }
 
-// Protect keeps the state of the matchers and the envelope of a batch, which hold what is
-// needed to seal the suspected messages of a delivery, and records both as the act, whose
-// subject is the delivery. When it returns, they are durable.
+// Protect keeps the state of the matchers and the envelope of a batch, which are needed
+// to seal the suspected messages of a delivery. It records both in the act, whose subject
+// is the delivery. When it returns, they are durable.
 func (a *Admin) Protect(ctx context.Context, act ledger.Act, batch argus.Hash, envelope, state []byte) error {
 	disk, dir := durable.OS{}, layout.File(a.o.Dir, layout.Sealing)
 	sum := claims.Hash(state)
@@ -166,8 +167,8 @@ func (a *Admin) Protect(ctx context.Context, act ledger.Act, batch argus.Hash, e
 	})
 }
 
-// removeStates removes all states but the newest, and one before it, which another process
-// may be reading.
+// removeStates removes all states except the newest and the one before it, which another
+// process may be reading.
 func removeStates(dir, newest string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

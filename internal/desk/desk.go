@@ -32,7 +32,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// ErrRequest means that a request is invalid, whoever asks.
+// ErrRequest means that a request is invalid, no matter who asks.
 var ErrRequest = errors.New("bad request")
 
 // Desk answers questions. Its methods are safe for concurrent use. They return
@@ -219,7 +219,7 @@ type Pair struct {
 	ToName string `json:"to_name,omitempty"`
 }
 
-// Hit is a message with the places that made it match.
+// Hit is a message and the places where it matches the query.
 type Hit struct {
 	// Ref is the reference for Show: the lowest id of the message's copies in the scope.
 	Ref argus.ID `json:"ref"`
@@ -289,8 +289,8 @@ type Sighting struct {
 	Where    argus.Where          `json:"where"`
 	// States holds the facts that this copy states, without its content.
 	States *argus.Message `json:"states,omitempty"`
-	// Raw is the record as it is in the original, if it was asked for; only its first 64
-	// KiB if it is longer. It is empty for formats without places, and if the record
+	// Raw is the record as it is in the original, cut to its first 64 KiB. It is set only
+	// if it was asked for. It is empty for formats without places, and if the record
 	// contains something outside the scope.
 	Raw []byte `json:"raw,omitempty"`
 	// RawWithheld is set if the record contains something that the asker may not read.

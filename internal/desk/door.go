@@ -208,10 +208,10 @@ func (d *Desk) Stand(ctx context.Context, who Who, act ledger.Act, work func(*St
 	return errors.Join(err, failed)
 }
 
-// Batch decides anew, and calls read with a permit that is valid until read returns. Each
-// result is recorded before it leaves, and none leaves after the authority has ended. If
-// read returns an error, its results do not leave. A refusal ends the standing act. After
-// a refusal, or once Stand has returned, Batch returns ErrOver.
+// Batch decides again, and then calls read with a permit that is valid until read
+// returns. Each result is recorded before it leaves, and none leaves after the authority
+// has ended. If read returns an error, its results do not leave. A refusal ends the
+// standing act. After a refusal, or once Stand has returned, Batch returns ErrOver.
 func (s *Standing) Batch(ctx context.Context, read func(*Permit) ([]Found, error)) error {
 	if s.over.Load() {
 		return ErrOver

@@ -300,7 +300,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 	store := filepath.Join(t.TempDir(), "s")
 	makeStore(t, store, o)
-	if err := Create(t.Context(), store, o); err == nil || !strings.Contains(err.Error(), "already a store") {
+	if err := Create(t.Context(), store, o); err == nil || !strings.Contains(err.Error(), "a store already exists") {
 		t.Errorf("a store: %v", err)
 	}
 	blocked := o

@@ -106,7 +106,7 @@ func (n *Node) withoutRoom(err error) error {
 		return err
 	}
 	n.followers = nil
-	n.note(fmt.Sprintf("The disk is full: the index ends at record %d of %d, and later records appear in no answer. Free some space and ask again.", n.index.Position(), n.evidence.Last()))
+	n.note(fmt.Sprintf("The disk is full: the index ends at record %d of %d, and answers do not cover later records. Free some space and ask again.", n.index.Position(), n.evidence.Last()))
 	return n.current.Know(n.index.Readings())
 }
 

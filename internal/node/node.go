@@ -1,6 +1,6 @@
 // Package node wires the parts into a running Argus, on one machine or many.
 //
-// The holder of a node can take deliveries in, keep the index up to date, check the store
+// The holder of a node can ingest deliveries, keep the index up to date, check the store
 // and administer it. Data leaves only through its Desk.
 package node
 
@@ -128,7 +128,7 @@ func Create(ctx context.Context, dir string, o Options) (err error) {
 		return fmt.Errorf("make store %s: a file or a link has this name", dir)
 	}
 	if layout.Exists(dir) {
-		return fmt.Errorf("make store %s: there is already a store", dir)
+		return fmt.Errorf("make store %s: a store already exists there", dir)
 	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("make store %s: the folder is not empty", dir)

@@ -17,7 +17,7 @@ import (
 	"github.com/argus-evidence/argus/internal/privilege"
 )
 
-// The errors of taking in where protected communication is sealed.
+// The errors of ingesting into a store that seals protected communication.
 var (
 	// ErrNotLent means that the judge's key was not lent.
 	ErrNotLent = errors.New("this store seals protected communication, and nobody lent the key for that")
@@ -32,8 +32,9 @@ type guarding struct {
 	set   string // the SHA-256 of the set that it has
 }
 
-// guard returns what judges and seals the messages that are taken in, nil if the store does
-// not ask for that. text is the key that the judge lent, "" if nobody lent any.
+// guard returns the guard that judges and seals messages as they are ingested, or nil if
+// the store does not ask for one. text is the key that the judge lent, or "" if nobody
+// lent one.
 func (n *Node) guard(ctx context.Context, who desk.Who, text string) (*intake.Guard, error) {
 	setup, err := admin.PrivilegeSetup(n.privilege)
 	switch {
@@ -91,11 +92,11 @@ func (n *Node) sealing() (bool, error) {
 	return setup != nil, err
 }
 
-// mostState is the most bytes of a state of the matchers.
+// mostState is the maximum size in bytes of a state of the matchers.
 const mostState = 16 << 30
 
-// lastState returns the newest state of the matchers, nil if there is none. Only the ledger
-// says which one that is: an older state would protect fewer messages.
+// lastState returns the newest state of the matchers, or nil if there is none. Only the
+// ledger says which state that is; an older one would protect fewer messages.
 func (n *Node) lastState(ctx context.Context) ([]byte, error) {
 	last, err := n.lastProtected(ctx)
 	if err != nil || last == nil {
@@ -110,8 +111,8 @@ func (n *Node) lastState(ctx context.Context) ([]byte, error) {
 	return data, err
 }
 
-// lastProtected returns the newest entry of a delivery that was protected, searching the
-// ledger from its end; nil if there is none.
+// lastProtected returns the newest ledger entry about a protected delivery, or nil if
+// there is none. It searches the ledger backwards from its end.
 func (n *Node) lastProtected(ctx context.Context) (last *ledger.Entry, err error) {
 	size, err := n.ledger.Size()
 	if err != nil {

@@ -70,7 +70,7 @@ func (s *sealingStore) administer(t *testing.T, work func(context.Context, *admi
 	}
 }
 
-// direct replaces the directory.
+// direct replaces the directory of protected persons.
 func (s *sealingStore) direct(t *testing.T, accounts ...string) {
 	t.Helper()
 	key, err := privilege.ParseKey(s.lent)
@@ -90,7 +90,7 @@ func (s *sealingStore) direct(t *testing.T, accounts ...string) {
 	s.administer(t, func(ctx context.Context, a *admin.Admin) error { return a.AddDirectory(ctx, "tester", key, d, report) })
 }
 
-// takeIn does an intake with a key.
+// takeIn runs an intake with a key.
 func (s *sealingStore) takeIn(t *testing.T, o Options, key string, work func(context.Context, intake.Options) error) error {
 	t.Helper()
 	o.Write = true
@@ -106,7 +106,7 @@ func (s *sealingStore) takeIn(t *testing.T, o Options, key string, work func(con
 	return n.Ingest(t.Context(), desk.Who{Actor: "tester", Authority: "A-0001", Purpose: "p"}, intake.Options{BatchRecords: 7, Lent: key}, work)
 }
 
-// ingest takes a file in, under its name.
+// ingest ingests a file under its name.
 func (s *sealingStore) ingest(t *testing.T, name, content string) (receipt *argus.Receipt) {
 	t.Helper()
 	write(t, name, content)
@@ -120,7 +120,8 @@ func (s *sealingStore) ingest(t *testing.T, name, content string) (receipt *argu
 	return receipt
 }
 
-// records returns the records of the evidence, of those that are sealed the ones inside.
+// records returns the readable records of the evidence, and the records inside the sealed
+// ones.
 func (s *sealingStore) records(t *testing.T) (clear, opened []*argus.Record) {
 	t.Helper()
 	e, err := evidence.Open(s.dir, evidence.Options{ReadOnly: true})
@@ -205,8 +206,8 @@ func talk(ordinary bool) string {
 	return text
 }
 
-// What is said with a protected person is in no file of the store that anybody but the judge
-// can read, and the judge can read all of it.
+// Only the judge can read the communication with a protected person in the store's files,
+// and the judge can read all of it.
 func TestProtectedIsSealed(t *testing.T) {
 	s := makeSealing(t, testOptions(t), "L")
 	// B forwards the lawyer's words, early in the file and long before the lawyer wrote them.
@@ -239,7 +240,8 @@ func TestProtectedIsSealed(t *testing.T) {
 	if r := search(t, s.dir, s.o, "secret"); r.Total != 0 {
 		t.Errorf("%d are found", r.Total)
 	}
-	// Handed in again, the file gives nothing new, and is withheld again.
+	// If the file is ingested again, nothing new is found, and the file is withheld
+	// again.
 	s.ingest(t, "again.jsonl", talk(false))
 	if _, more := s.records(t); len(more) != len(opened)+6 || !s.withheld(t)["again.jsonl"] {
 		t.Errorf("handed in again: %d are sealed, %v", len(more), s.withheld(t))
@@ -263,8 +265,8 @@ func TestProtectedIsSealed(t *testing.T) {
 	wantSound(t, s.dir, "read again", "was read again")
 }
 
-// Without the judge's key, or with another, nothing is taken in; nor is anything before
-// somebody has decided who is protected.
+// Nothing is ingested without the judge's key or with another key, or before somebody has
+// decided who is protected.
 func TestNothingIsTakenInWithoutTheKey(t *testing.T) {
 	o := testOptions(t)
 	s := makeSealing(t, o, "L")
@@ -318,8 +320,8 @@ func TestNothingIsTakenInWithoutTheKey(t *testing.T) {
 	wantSound(t, undecided.dir, "set up")
 }
 
-// A process that is stopped at any moment of a delivery leaves nothing readable that is
-// protected once the delivery is resumed, or given up; and nothing is sealed twice.
+// If a process is stopped at any moment of a delivery, nothing protected is readable once
+// the delivery was resumed or given up, and nothing is sealed twice.
 func TestSealingSurvivesStops(t *testing.T) {
 	moments := []string{
 		"ledger.ingest.protect", "change.ready", "change.recorded", "amend.originals-prepared", "seal.before-seal", "seal.sealed",

@@ -139,7 +139,7 @@ func (n *Node) may(actor, action string, under *authority.Authority) error {
 	return d.Err()
 }
 
-// mayAdminister is like may for acts that need no authority.
+// mayAdminister is like may, but for acts that need no authority.
 func (n *Node) mayAdminister(actor, action string) error { return n.may(actor, action, nil) }
 
 // generic holds the rules of every store. They pass the gate once per process.

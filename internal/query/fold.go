@@ -156,7 +156,7 @@ func classify(r rune) folded {
 		return fold(kindMark, r)
 	case unicode.Is(unicode.Mc, r):
 		return fold(kindMark, r)
-	case unicode.Is(unicode.Cf, r) && r != 0x200B, // a zero width space is a space
+	case unicode.Is(unicode.Cf, r) && r != 0x200B, // a zero-width space counts as a space
 		r >= 0x1F3FB && r <= 0x1F3FF: // skin tones
 		return fold(kindNothing, 0)
 	case r >= 0x1F1E6 && r <= 0x1F1FF:

@@ -89,7 +89,7 @@ func (p *parser) list(start int) (Node, error) {
 		return nil, err
 	}
 	if p.lists++; p.lists > MaxLists {
-		return nil, p.fail(start, end, "more than %d lists", MaxLists)
+		return nil, p.fail(start, end, "the query has more than %d lists", MaxLists)
 	}
 	var found *WordList
 	err := argus.ErrNotFound

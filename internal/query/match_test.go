@@ -178,7 +178,7 @@ func TestMatchEqualsBruteForce(t *testing.T) {
 	})
 }
 
-// brute defines the meaning of a query in the simplest words.
+// brute defines the meaning of a query in the simplest way.
 func brute(n Node, d *Doc) bool {
 	switch n := n.(type) {
 	case All:

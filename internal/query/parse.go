@@ -327,7 +327,7 @@ func (p *parser) words() (Node, error) {
 		return nil, p.fail(w.start, w.end, "%q has no letter, digit or emoji to search for", written).
 			hint(`search for punctuation with a regular expression: /\?/`)
 	case (w.fuzzy > 0 || w.stem != "") && len(terms) > 1:
-		return nil, p.fail(w.start, w.end, "only a single word can have typing errors or a stem, and this is read as %d: %s", len(terms), list(terms))
+		return nil, p.fail(w.start, w.end, "only a single word can have typing errors or a stem, but this is read as %d words: %s", len(terms), list(terms))
 	case (w.fuzzy > 0 || w.stem != "") && w.part:
 		return nil, p.fail(w.start, w.end, "a part of a word cannot have typing errors or a stem")
 	case w.stem != "":
@@ -335,11 +335,11 @@ func (p *parser) words() (Node, error) {
 	case w.fuzzy > 0:
 		return p.fuzzyNode(w, terms[0])
 	case before && len(terms) > 1:
-		return nil, p.fail(w.start, w.end, "only a single word can have parts, and this is read as %d: %s", len(terms), list(terms))
+		return nil, p.fail(w.start, w.end, "only a single word can have parts, but this is read as %d words: %s", len(terms), list(terms))
 	case before:
 		return p.partNode(w, Part{terms[0], !behind})
 	case behind && len(terms) > 1:
-		return nil, p.fail(w.start, w.end, "only a single word can be a prefix, and this is read as %d: %s", len(terms), list(terms))
+		return nil, p.fail(w.start, w.end, "only a single word can be a prefix, but this is read as %d words: %s", len(terms), list(terms))
 	case behind:
 		return Prefix{terms[0]}, nil
 	}
@@ -354,7 +354,7 @@ func (p *parser) partNode(w piece, n Part) (Node, error) {
 		return nil, p.fail(w.start, w.end, "%s is too short for a part of a word: too much would match", n.Term)
 	}
 	if p.parts++; p.parts > MaxParts {
-		return nil, p.fail(w.start, w.end, "more than %d parts of words", MaxParts)
+		return nil, p.fail(w.start, w.end, "the query has more than %d parts of words", MaxParts)
 	}
 	return n, nil
 }
@@ -367,7 +367,7 @@ func (p *parser) fuzzyNode(w piece, term string) (Node, error) {
 		return nil, p.fail(w.start, w.end, "%s is too short for %d typing errors: anything would match", term, w.fuzzy)
 	}
 	if p.fuzzy++; p.fuzzy > MaxFuzzy {
-		return nil, p.fail(w.start, w.end, "more than %d words with typing errors", MaxFuzzy)
+		return nil, p.fail(w.start, w.end, "the query has more than %d words with typing errors", MaxFuzzy)
 	}
 	return Fuzzy{term, w.fuzzy}, nil
 }
@@ -500,7 +500,7 @@ func (p *parser) value() (Node, error) {
 		return p.list(start)
 	}
 	if p.text[start] == '/' {
-		return nil, p.fail(start, p.wordEnd(start), "regular expressions search the text only, not %s:", name).
+		return nil, p.fail(start, p.wordEnd(start), "regular expressions search only the text, not %s:", name).
 			hint(fmt.Sprintf(`for a value that begins with /, put it in quotes: %s:"/…"`, name))
 	}
 	exact := (named || name == Lang || name == Same) && p.text[start] == '='

@@ -82,7 +82,7 @@ func (p *parser) stemNode(w piece, term string) (Node, error) {
 		return nil, p.fail(w.start, w.end, "there are no stems for the language %s; want one of %s", w.stem, list(stemLanguages()))
 	}
 	if p.stems++; p.stems > MaxStems {
-		return nil, p.fail(w.start, w.end, "more than %d words with a stem", MaxStems)
+		return nil, p.fail(w.start, w.end, "the query has more than %d words with a stem", MaxStems)
 	}
 	return Stem{term, w.stem}, nil
 }

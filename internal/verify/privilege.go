@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/privilege"
 )
 
-// sealedCheck finds out whether everything that is sealed can be opened by its recipients: its
-// batch has an envelope, which the ledger names. Nobody can check more without a key.
+// sealedCheck checks that the recipients of sealed records can open them: each batch must
+// have an envelope that the ledger names. Nobody can check more without a key.
 type sealedCheck struct {
 	batches map[argus.Hash]uint64 // the first record of each
 	broken  []Finding
@@ -24,7 +24,7 @@ func (c *sealedCheck) add(r *argus.Record) {
 	}
 	about, err := privilege.ReadAbout(r.Sealed.Ciphertext)
 	if err != nil {
-		c.broken = append(c.broken, Finding{File: layout.Evidence, Offset: -1, First: r.Seq, Last: r.Seq, Delivery: r.Delivery, Problem: fmt.Sprintf("what is sealed cannot be opened: %v", err)})
+		c.broken = append(c.broken, Finding{File: layout.Evidence, Offset: -1, First: r.Seq, Last: r.Seq, Delivery: r.Delivery, Problem: fmt.Sprintf("the sealed content cannot be opened: %v", err)})
 		return
 	}
 	if _, ok := c.batches[about.Batch]; !ok {
@@ -35,8 +35,8 @@ func (c *sealedCheck) add(r *argus.Record) {
 	}
 }
 
-// report compares the batches with the claims of the ledger from after the evidence was read.
-// The files that the ledger names are compared with it elsewhere.
+// report compares the batches with the claims that the ledger makes after the evidence
+// was read. The files that the ledger names are compared with the ledger elsewhere.
 func (c *sealedCheck) report(dir string, now *claims.Claims, report func(Finding)) {
 	for _, f := range c.broken {
 		report(f)
