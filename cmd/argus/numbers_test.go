@@ -369,7 +369,7 @@ func langOf(m *argus.Message) string {
 	return strings.ToLower(m.Lang)
 }
 
-var countedFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
+var countedFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Country, query.Entity}
 
 // values returns the values that a message counts for.
 func values(d *query.Doc, field query.FieldName) (list []string) {
@@ -378,6 +378,13 @@ func values(d *query.Doc, field query.FieldName) (list []string) {
 		return slices.DeleteFunc(query.Terms(d, field), func(word string) bool { return word == argus.MessageWord })
 	case query.Entity:
 		return slices.DeleteFunc(query.Terms(d, field), entity.IsKind)
+	case query.Country:
+		for _, term := range query.Terms(d, field) {
+			if stated, ok := strings.CutPrefix(term, query.Exact); ok || strings.HasSuffix(term, query.Found) {
+				list = append(list, stated)
+			}
+		}
+		return list
 	case query.Delivery:
 		return query.Terms(d, field)
 	case query.To:
@@ -966,7 +973,7 @@ func (p *servedPage) checkSearch(t *testing.T, q string, f found, seen []*query.
 	for _, field := range countedFields {
 		for value, n := range topOf(want, "facets/"+string(field)+"/", 2) {
 			chosen := query.Field{Name: field, Value: value}
-			if field == query.From || field == query.To || field == query.In || field == query.Lang && !strings.HasSuffix(value, query.Found) {
+			if field == query.From || field == query.To || field == query.In || (field == query.Lang || field == query.Country) && !strings.HasSuffix(value, query.Found) {
 				chosen.Value = query.Exact + value
 			}
 			narrowed := uint64(0)
@@ -1082,7 +1089,7 @@ func amount(t *testing.T, text string) uint64 {
 }
 
 var (
-	heading    = regexp.MustCompile(`^(from|to|in|service|delivery|is|lang|entity|pairs|sent)$`)
+	heading    = regexp.MustCompile(`^(from|to|in|service|delivery|is|lang|country|entity|pairs|sent)$`)
 	barLine    = regexp.MustCompile(`^ +(\d[\d,]*)  ▪* ?(.*)$`)
 	silentLine = regexp.MustCompile(`^ +nothing  from (\S+) to (\S+) \((\d[\d,]*) bars?\)$`)
 	moreLine   = regexp.MustCompile(`^ +… and (\d[\d,]*) (?:values?|pairs?) more`)
@@ -1285,7 +1292,7 @@ var countedPaths = map[string]string{
 	// Messages, each once.
 	"total": "", "messages": "", "beside/*/count": "", "differing": "", "distinct": "", "same_content": "", "hits": "", "earlier": "", "later": "",
 	"facets/from/*/count": "", "facets/to/*/count": "", "facets/in/*/count": "", "facets/service/*/count": "", "facets/delivery/*/count": "",
-	"facets/is/*/count": "", "facets/lang/*/count": "", "facets/entity/*/count": "", "histogram/*/count": "", "pairs/*/count": "",
+	"facets/is/*/count": "", "facets/lang/*/count": "", "facets/country/*/count": "", "facets/entity/*/count": "", "histogram/*/count": "", "pairs/*/count": "",
 	"holds/messages": "", "holds/distinct": "", "holds/beside/*/count": "", "different/count": "", "indexed": "", "items": "",
 	// Copies.
 	"hits/*/sightings": "", "hits/*/versions": "", "hits/*/same_content": "",

@@ -32,8 +32,8 @@ func (a *app) searchCommand() *cobra.Command {
 		Long: `Find messages, newest first. A query consists of words, "phrases", prefix*,
 *part*, fuzzy~1, stems~en, =Exact words, list:NAME, one message ->5 after another,
 /regular expressions/, AND OR NOT, parentheses, and the fields from: to: with: in:
-service: delivery: sent: on: has: is: lang: entity: same:. docs/query.md describes it
-in full.
+service: delivery: sent: on: has: is: lang: country: entity: same:. docs/query.md
+describes it in full.
 
 A message counts once, even if the store holds several copies of it, and a query
 looks at all of its copies in your scope together. Calls, contacts, rooms and other
@@ -52,8 +52,9 @@ A question mark after a time means that its zone is unknown.
 gives the first and the last time. The text shows the 20 most frequent values; --json
 and --csv list all of them, with names for the 200 most frequent accounts and
 conversations. A question mark after a language means that Argus detected it; the data
-does not state it. A histogram includes empty days. In CSV, a cell that a spreadsheet
-would run as a formula begins with a quote.`,
+does not state it. A question mark after a country means that the country gave out a
+number of an account, which does not say where anybody was. A histogram includes empty
+days. In CSV, a cell that a spreadsheet would run as a formula begins with a quote.`,
 		Example: `  argus search 'hello -test from:alice sent:2019-01-01..2020-12-31'
   argus search 'with:Q3XK9A' --all --json > messages.jsonl
   argus search 'is:locked delivery:D-0002' --facet from --histogram month --limit 0
@@ -121,7 +122,7 @@ would run as a formula begins with a quote.`,
 	flags.BoolVar(&req.Distinct, "distinct", false, "print and count messages with the same content once")
 	flags.IntVar(&req.Limit, "limit", 20, "the maximum number of messages to print, up to 1000")
 	flags.StringVar(&req.Next, "next", "", "continue after an earlier answer, given the `token` that it printed")
-	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, to, in, service, delivery, is, lang, entity, or pairs; may be repeated")
+	flags.StringSliceVar(&facets, "facet", nil, "count by `field`: from, to, in, service, delivery, is, lang, country, entity, or pairs; may be repeated")
 	flags.BoolVar(&asCSV, "csv", false, "print the counts of one facet, or the histogram, as CSV")
 	flags.StringVar(&histogram, "histogram", "", "count by `interval`: hour, day, month or year, or weekhour for the hours of a week")
 	flags.DurationVar(&longest, "max-time", 30*time.Second, "the approximate maximum `time` for the search; a partial answer states its limits")

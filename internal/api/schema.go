@@ -64,7 +64,7 @@ var descriptions = map[string]map[string]string{
 		"limit":       "maximum number of hits, up to 1000; 0 for 20, -1 for counts only",
 		"next":        "the field next from an earlier answer, unchanged",
 		"distinct":    "show messages with the same content once; facets and histogram count each content once. Only the facets from and service are available, and no pairs",
-		"facets":      "fields to count by: from, to, in, service, delivery, is, lang, entity",
+		"facets":      "fields to count by: from, to, in, service, delivery, is, lang, country, entity",
 		"facet_size":  "maximum number of values per facet, most frequent first; 0 for 20, -1 for all",
 		"pairs":       "maximum number of pairs of sender and receiver; -1 for all",
 		"histogram":   "width of the bars: hour, day, month or year, or weekhour for the hours of a week",
@@ -129,6 +129,11 @@ var descriptions = map[string]map[string]string{
 		"message":        "union of the sightings of this version",
 		"entities":       "identifiers in its text; start and end are byte offsets",
 		"language_found": "language that Argus finds in its text, a guess; BCP 47, mixed, or unknown. Absent if there is no text, or if a copy in the scope states a language",
+		"countries":      "countries that its source states, and those that gave out the numbers of its accounts. They do not say where anybody was",
+	},
+	"CountryReason": {
+		"country": "code of ISO 3166, in capitals; XK is Kosovo",
+		"number":  "the account whose number the country gave out; absent if the source states the country. A number may be of several countries",
 	},
 	"Sighting": {
 		"seq":          "position within all evidence",

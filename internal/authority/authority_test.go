@@ -264,6 +264,7 @@ func TestStatedLanguage(t *testing.T) {
 	for scope, want := range map[string]string{
 		"lang:nl":                  "lang:=nl",
 		"lang:nl* from:a":          "lang:=nl* from:a",
+		"country:nl -country:*":    "country:=NL -country:=*",
 		"-lang:nl OR lang:=en":     "-lang:=nl OR lang:=en",
 		`from:a (lang:nl "in an")`: `from:a lang:=nl "in an"`,
 	} {
@@ -275,10 +276,12 @@ func TestStatedLanguage(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %s", scope, got, err, want)
 		}
 	}
-	a := own()
-	a.Scope = "lang:nl?"
-	if _, err := s.Add(a, now, nowhere); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "a found language is a guess") {
-		t.Errorf("%v", err)
+	for scope, want := range map[string]string{"lang:nl?": "a found language is a guess", "country:NL?": "with:+31*"} {
+		a := own()
+		a.Scope = scope
+		if _, err := s.Add(a, now, nowhere); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", scope, err)
+		}
 	}
 }
 

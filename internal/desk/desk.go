@@ -269,8 +269,10 @@ type Version struct {
 	Entities []entity.Entity `json:"entities,omitempty"`
 	// Language is the language that this version of Argus finds in its text (package
 	// language), if no copy in the scope states the message's language. It is a guess.
-	Language  string     `json:"language_found,omitempty"`
-	Sightings []Sighting `json:"sightings"`
+	Language string `json:"language_found,omitempty"`
+	// Countries are its countries, each with the reason for it.
+	Countries []entity.CountryReason `json:"countries,omitempty"`
+	Sightings []Sighting             `json:"sightings"`
 }
 
 // Sighting is one place where a copy was found.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/entity"
@@ -85,7 +86,8 @@ func (p *Permit) show(ctx context.Context, s *seen, raw bool) (*Shown, error) {
 			one.Sightings = append(one.Sightings, at)
 		}
 		one.Message = of.Union()
-		one.Entities = append(entity.Find(one.Message.Text), query.NationalNumbers(one.Message, one.Message.Text)...)
+		one.Entities = append(entity.Find(one.Message.Text), entity.National(one.Message, one.Message.Text)...)
+		one.Countries = slices.Collect(entity.Countries(one.Message))
 		if shown.Message.Lang == "" {
 			one.Language = detector.Detect(one.Message.Text)
 		}

@@ -1,4 +1,4 @@
-// Package entity finds identifiers in text: phones, containers, accounts, vessels, plates, coordinates, amounts.
+// Package entity finds identifiers in text: phones, containers, accounts, vessels, plates, coordinates, amounts; and the countries of a message.
 //
 // It prefers a missed identifier to a wrong one: check digits are verified, and ambiguous
 // forms are not identifiers. A finding says that the text has this form at this place,
@@ -18,8 +18,8 @@ import (
 // Version identifies the rules. Different rules find different identifiers, so an index
 // that was built with another version is rebuilt.
 //
-// 1: the first version.
-const Version = "1"
+// 1: the first version. 2: countries of numbers.
+const Version = "2"
 
 // An Entity is an identifier at a place in a text.
 type Entity struct {

@@ -162,7 +162,7 @@ type Request struct {
 	// that comes first in Hits. Facets, Histogram and Pairs count those, too.
 	Distinct bool
 	// Facets names fields to count by: from, to, in, service, delivery, is (not
-	// is:message), lang, entity (identifiers, not their kinds), same (contents).
+	// is:message), lang, country (with Found after it, if not stated), entity (identifiers, not their kinds), same (contents).
 	Facets []query.FieldName
 	// FacetSize is the maximum number of values of a facet, ordered by falling frequency
 	// and then by name. Default 20.

@@ -187,17 +187,21 @@ func NotOf(n Node) Node {
 	return Not{n}
 }
 
-// Stated returns a query that asks only for languages that the source states, because a
-// guess must not widen a scope. It returns an error if the query asks for a found language.
+// Stated returns a query that asks only for languages and countries that the source states,
+// because neither a guess nor a new table of numbers may change a scope. It returns an error
+// if the query asks for a found one.
 func Stated(n Node) (Node, error) {
 	var err error
 	n = Map(n, func(n Node) Node {
 		f, ok := n.(Field)
-		if !ok || f.Name != Lang || strings.HasPrefix(f.Value, Exact) {
+		if !ok || !isMarked(f.Name) || strings.HasPrefix(f.Value, Exact) {
 			return n
 		}
-		if tag, found := strings.CutSuffix(f.Value, Found); found {
-			err = fmt.Errorf("it asks for the found language %q, but a found language is a guess; ask for the stated language with %s:=…", tag, Lang)
+		if value, found := strings.CutSuffix(f.Value, Found); found {
+			err = fmt.Errorf("it asks for the found language %q, but a found language is a guess; ask for the stated language with %s:=…", value, Lang)
+			if f.Name == Country {
+				err = fmt.Errorf("it asks for numbers of the country %q, but a later Argus may assign them to other countries; ask for their first digits, as with:+31*, or for the stated country with %s:=…", value, Country)
+			}
 		}
 		f.Value = Exact + f.Value
 		return f

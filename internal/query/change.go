@@ -14,8 +14,8 @@ var ErrChange = errors.New("the query cannot be changed in this way")
 const MaxChange = 100
 
 // A Value is a value that a facet counts. For From, To, With and In, it is an account or
-// a conversation, letter for letter. For Lang, it is a stated language, or a found
-// language followed by [Found].
+// a conversation, letter for letter. For Lang and Country, it is a stated one, or a found
+// one followed by [Found].
 type Value struct {
 	Field FieldName `json:"field"`
 	Value string    `json:"value"`
@@ -24,7 +24,7 @@ type Value struct {
 // node returns a node that finds the messages that the facet counts under the value.
 func (v Value) node() (Node, error) {
 	f := Field{v.Field, v.Value, false}
-	if isNamed(v.Field) || v.Field == Lang && !strings.HasSuffix(v.Value, Found) {
+	if isNamed(v.Field) || isMarked(v.Field) && !strings.HasSuffix(v.Value, Found) {
 		f.Value = Exact + v.Value
 	}
 	n, err := Parse(f.String(), Options{})
@@ -37,6 +37,9 @@ func (v Value) node() (Node, error) {
 // isNamed reports whether a field's values can be given letter for letter.
 func isNamed(name FieldName) bool { return slices.Contains([]FieldName{From, To, With, In}, name) }
 
+// isMarked reports whether the values of a field say whether they are stated or found.
+func isMarked(name FieldName) bool { return name == Lang || name == Country }
+
 // valueOf returns the facet value that a node finds, if there is one.
 func valueOf(n Node) (Value, bool) {
 	f, ok := n.(Field)
@@ -47,7 +50,7 @@ func valueOf(n Node) (Value, bool) {
 	switch {
 	case isNamed(f.Name):
 		return Value{f.Name, value}, exact
-	case f.Name == Lang:
+	case isMarked(f.Name):
 		return Value{f.Name, value}, exact || strings.HasSuffix(value, Found)
 	}
 	return Value{f.Name, f.Value}, true

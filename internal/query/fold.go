@@ -17,7 +17,7 @@ import (
 // with another version has different terms and is rebuilt.
 //
 // 1: the first. 2: look-alikes of Latin and Cyrillic in one word. 3: identifiers.
-const AnalysisVersion = "7 unicode " + unicode.Version + " normalization " + norm.Version + " entity " + entity.Version + " language " + language.Version
+const AnalysisVersion = "8 unicode " + unicode.Version + " normalization " + norm.Version + " entity " + entity.Version + " language " + language.Version
 
 // A folded character is the result of folding one character of a text: a kind in the high
 // byte, and in the rest a character or, for kindSeveral, an index into its page's list.

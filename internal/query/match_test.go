@@ -20,22 +20,24 @@ import (
 
 func TestTerms(t *testing.T) {
 	m := argus.Message{
-		Service: "sky", Conversation: "Q3XK9A|7B2FAA", Title: "Boat  Trip!", From: "Q3XK9A", FromName: "Álice O'Neil", To: []string{"7B2FAA", "=x"},
+		Service: "sky", Conversation: "Q3XK9A|7B2FAA", Title: "Boat  Trip!", From: "Q3XK9A", FromName: "Álice O'Neil", To: []string{"7B2FAA", "=x", "+31612345678"},
 		Sent: argus.At(time.Unix(0, 0), "", argus.ZoneStated, argus.Second), Text: "HTTPS://x.nl", Lang: "pt_BR",
 		State: argus.StateDeleted | argus.StateSystem, ReplyTo: "1", ForwardedFrom: "c", Attachments: []argus.Attachment{{}},
+		Extra: []argus.Field{{Name: "country", Value: "be"}},
 	}
 	d := One(&m, 7, 12)
 	d.Sightings[1].Version[0] = 1
 	want := map[FieldName][]string{
 		From:     {"=Q3XK9A", "q3xk9a", "alice o'neil", "alice", "o'neil", "o", "neil"},
-		To:       {"=7B2FAA", "7b2faa", "==x", "x"},
-		With:     {"=Q3XK9A", "q3xk9a", "alice o'neil", "alice", "o'neil", "o", "neil", "=7B2FAA", "7b2faa", "==x", "x"},
+		To:       {"=7B2FAA", "7b2faa", "==x", "x", "=+31612345678", "+31612345678", "31612345678"},
+		With:     {"=Q3XK9A", "q3xk9a", "alice o'neil", "alice", "o'neil", "o", "neil", "=7B2FAA", "7b2faa", "==x", "x", "=+31612345678", "+31612345678", "31612345678"},
 		In:       {"=Q3XK9A|7B2FAA", "q3xk9a|7b2faa", "q3xk9a", "7b2faa", "boat trip!", "boat", "trip!", "trip"},
 		Service:  {"sky"},
 		Delivery: {"D-0007", "D-0012"},
 		Has:      {"attachment", "link", "reply", "forward", "text", "time"},
 		Is:       {"deleted", "system", "differs", "message"},
 		Lang:     {"pt-br", "=pt-br", "pt", "=pt"},
+		Country:  {"BE", "=BE", "NL?", "NL"},
 		Entity:   {"host", "x.nl"},
 		Same:     {"=80000000000000003bdba4f01efb7fd7ec77d7b5929def64"}, // must never change, because every index contains it
 	}

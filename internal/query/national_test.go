@@ -20,7 +20,7 @@ func TestNationalNumbers(t *testing.T) {
 		{Name: "number", Value: "+31687654321 in NL: 06"},
 	}}
 	want := []entity.Entity{{Kind: "phone", Normal: "+31612345678", Start: 4, End: 15}}
-	if diff := cmp.Diff(want, NationalNumbers(m, m.Text)); diff != "" {
+	if diff := cmp.Diff(want, entity.National(m, m.Text)); diff != "" {
 		t.Error(diff)
 	}
 	d := &Doc{Sightings: []Sighting{{Message: m}}}

@@ -503,7 +503,7 @@ func (p *parser) value() (Node, error) {
 		return nil, p.fail(start, p.wordEnd(start), "regular expressions search only the text, not %s:", name).
 			hint(fmt.Sprintf(`for a value that begins with /, put it in quotes: %s:"/…"`, name))
 	}
-	exact := (named || name == Lang || name == Same) && p.text[start] == '='
+	exact := (named || isMarked(name) || name == Same) && p.text[start] == '='
 	if exact {
 		p.pos++
 		if p.boundary(p.pos) && !p.atAny(p.pos, `"“”„‟`) {
@@ -555,22 +555,17 @@ func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) 
 	case Is:
 		return p.known(name, IsWords, w)
 	case Lang:
-		value, found := strings.CutSuffix(w.value, Found)
-		tag := foldLang(value)
-		if exact && found {
-			return "", p.fail(w.start, w.end, "a language is either stated, lang:=%s, or found, lang:%s?", oneLine(cut(tag, 40)), oneLine(cut(tag, 40)))
-		}
+		tag := foldLang(w.value)
 		if strings.ContainsFunc(tag, func(r rune) bool { return r != '-' && (r >= utf8.RuneSelf || ascii[r] == asciiSeparator) }) {
 			return "", p.fail(w.start, w.end, "%q is not a language: want a form like nl or pt-BR", w.value)
 		}
-		switch tag = cut(tag, MaxTerm-1); {
-		case tag == "":
-		case exact:
-			tag = Exact + tag
-		case found:
-			tag += Found
+		return p.marked(name, cut(tag, MaxTerm-1), w, exact)
+	case Country:
+		code := strings.ToUpper(strings.TrimSuffix(w.value, Found))
+		if !w.prefix && !entity.IsCountry(code) {
+			return "", p.fail(w.start, w.end, "%q is not a country: want its code of two letters, like NL", w.value)
 		}
-		return tag, nil
+		return p.marked(name, code, w, exact)
 	case Entity:
 		return p.entity(w)
 	case Same:
@@ -582,7 +577,23 @@ func (p *parser) fieldTerm(name FieldName, w piece, exact bool) (string, error) 
 	return string(p.analyzer.foldWhole(w.value)), nil
 }
 
-// entity reads a kind, an identifier written in any way, or the beginning of a normal form.
+// marked returns the term for a value that is stated or found, or either.
+func (p *parser) marked(name FieldName, value string, w piece, exact bool) (string, error) {
+	found := strings.HasSuffix(w.value, Found)
+	switch shown := oneLine(cut(value, 40)); {
+	case exact && found:
+		return "", p.fail(w.start, w.end, "a value of %s: is either stated, %s:=%s, or found, %s:%s?", name, name, shown, name, shown)
+	case value == "":
+	case exact:
+		return Exact + value, nil
+	case found:
+		return value + Found, nil
+	}
+	return value, nil
+}
+
+// entity reads a kind, an identifier written in any way, or the beginning of a
+// normal form.
 func (p *parser) entity(w piece) (string, error) {
 	if w.prefix {
 		return cut(strings.TrimLeft(w.value, Exact), MaxTerm), nil

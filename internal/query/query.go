@@ -57,7 +57,7 @@ type (
 	Regexp struct{ Expr string }
 	// Field matches a message with a term in the field ([Terms]) that is Value or, if
 	// Prefix is set, begins with Value. A Value that begins with [Exact] is an account or
-	// conversation letter for letter, or a stated language.
+	// conversation letter for letter, or a stated language or country.
 	Field struct {
 		Name   FieldName
 		Value  string
@@ -96,8 +96,9 @@ const (
 	Has      FieldName = "has" // attachment, link, reply, forward, text, time
 	Is       FieldName = "is"  // locked, deleted, edited, system, differs, message, call and other types
 	Lang     FieldName = "lang"
-	Entity   FieldName = "entity" // an identifier in the text, or a kind of identifier
-	Same     FieldName = "same"   // the content of a message (package same); a parsed query may name a message, which the desk replaces
+	Country  FieldName = "country" // that the source states, or that gave out the number of an account
+	Entity   FieldName = "entity"  // an identifier in the text, or a kind of identifier
+	Same     FieldName = "same"    // the content of a message (package same); a parsed query may name a message, which the desk replaces
 )
 
 // Named is the part of With that is neither From nor To: the accounts that the facts of a

@@ -12,7 +12,7 @@ import (
 )
 
 // Fields are the fields that have terms, in the order of their description.
-var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang, Entity, Same}
+var Fields = []FieldName{From, To, With, In, Service, Delivery, Has, Is, Lang, Country, Entity, Same}
 
 // These are the words that has: and is: take.
 var (
@@ -31,11 +31,11 @@ const (
 // from:=Q3XK9A matches the account Q3XK9A, but no name or longer account that contains that
 // word. Each account and conversation has one such term; no other term begins with Exact.
 //
-// lang:=nl matches the messages that their source states to be in nl.
+// lang:=nl and country:=NL match the messages whose source states the language, the country.
 const Exact = "="
 
-// Found ends a language that no source states: lang:nl? matches messages that Argus found
-// to be in nl.
+// Found ends a language or a country that no source states: lang:nl? matches messages that
+// Argus found to be in nl.
 const Found = "?"
 
 // Terms yields the terms that a message has in a field. If yield returns false, Terms
@@ -58,13 +58,15 @@ const Found = "?"
 //	                language that the source states also has each form after Exact. If
 //	                the source states none, the language that Argus finds in the text
 //	                also has each form before Found
+//	country         each of [entity.Countries]; also after Exact if the source states it,
+//	                otherwise also before Found
 //	entity          the kind and the normal form of each identifier in the text
 //	                (package entity), and of each telephone number in national
 //	                form that intake found
 //	same            the key of the content ([Doc.SameKey]), if it has one
 //
-// Terms are folded like text, except for Exact, delivery, entity and same; wholes and parts
-// keep their punctuation. A term may come more than once, and is valid until yield
+// Terms are folded like text, except for Exact, delivery, country, entity and same; wholes
+// and parts keep their punctuation. A term may come more than once, and is valid until yield
 // returns. Terms replaces the analyzer's text.
 func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) bool {
 	switch name {
@@ -81,18 +83,11 @@ func (a *Analyzer) Terms(d *Doc, name FieldName, yield func(term []byte) bool) b
 		return key == (same.Key{}) || yield(append(a.whole[:0], key.String()...))
 	case Entity:
 		for text := range d.texts {
-			if !a.entities(text, yield) {
+			if !a.entities(a.finder.Find(text), yield) {
 				return false
 			}
 		}
-		for i := range d.Sightings {
-			for _, e := range NationalNumbers(d.Sightings[i].Message, "") {
-				if !yield(append(a.whole[:0], e.Kind...)) || !yield(append(a.whole[:0], e.Normal...)) {
-					return false
-				}
-			}
-		}
-		return true
+		return !slices.ContainsFunc(d.Sightings, func(s Sighting) bool { return !a.entities(entity.National(s.Message, ""), yield) })
 	}
 	for i := range d.Sightings {
 		if !a.sightingTerms(&d.Sightings[i], name, yield) {
@@ -133,13 +128,22 @@ func (a *Analyzer) sightingTerms(s *Sighting, name FieldName, yield func(term []
 		if s.Delivery == 0 {
 			return true
 		}
-		a.whole = append(a.whole[:0], s.Delivery.String()...)
-		return yield(a.whole)
+		return a.term(s.Delivery.String(), yield)
 	case Lang:
 		if found := a.FoundLanguage(m); found != "" {
-			return a.lang(found, "", Found, yield)
+			return a.lang(found, Found, yield)
 		}
-		return a.lang(m.Lang, Exact, "", yield)
+		return a.lang(m.Lang, Exact, yield)
+	case Country:
+		for one := range entity.Countries(m) {
+			mark := Exact
+			if one.Number != "" {
+				mark = Found
+			}
+			if !a.marked(one.Country, mark, yield) {
+				return false
+			}
+		}
 	}
 	return true
 }
@@ -153,31 +157,9 @@ func (a *Analyzer) FoundLanguage(m *argus.Message) string {
 	return a.languages.Detect(m.Text)
 }
 
-// NationalNumbers returns the telephone numbers in national form that intake found in a
-// message ([argus.NationalNumber]), each at its first place in text.
-func NationalNumbers(m *argus.Message, text string) (found []entity.Entity) {
-	for i := range m.Extra {
-		if m.Extra[i].Name != argus.NationalNumber {
-			continue
-		}
-		written, rest, _ := strings.Cut(m.Extra[i].Value, " in ")
-		normal, ok := entity.Normal(written)
-		if !ok || normal != written || normal[0] != '+' {
-			continue // a field in the source that happens to have this name
-		}
-		_, shown, _ := strings.Cut(rest, ": ")
-		start := max(0, strings.Index(text, shown))
-		found = append(found, entity.Entity{Kind: "phone", Normal: normal, Start: start, End: min(start+len(shown), len(text))})
-	}
-	return found
-}
-
-func (a *Analyzer) entities(text string, yield func(term []byte) bool) bool {
-	for _, e := range a.finder.Find(text) {
-		if a.whole = append(a.whole[:0], e.Kind...); !yield(a.whole) {
-			return false
-		}
-		if a.whole = append(a.whole[:0], e.Normal...); !yield(a.whole) {
+func (a *Analyzer) entities(found []entity.Entity, yield func(term []byte) bool) bool {
+	for _, e := range found {
+		if !a.term(e.Kind, yield) || !a.term(e.Normal, yield) {
 			return false
 		}
 	}
@@ -298,25 +280,31 @@ func (a *Analyzer) foldWhole(s string) []byte {
 	return a.whole
 }
 
-// lang yields a language tag and its shorter forms. It yields each of them both plain and
-// with the marks before and after it. The first term is the whole tag, followed by the
-// mark after it if there is one.
-func (a *Analyzer) lang(tag, before, after string, yield func([]byte) bool) bool {
+// lang yields a tag and its shorter forms, each also with its mark, as marked does.
+func (a *Analyzer) lang(tag, mark string, yield func([]byte) bool) bool {
 	tag = foldLang(tag)
-	for tag = cut(tag, MaxTerm-len(before)-len(after)); tag != ""; {
-		marked := before + tag + after
-		first, second := tag, marked
-		if after != "" {
-			first, second = marked, tag
-		}
-		for _, term := range []string{first, second} {
-			if a.whole = append(a.whole[:0], term...); !yield(a.whole) {
-				return false
-			}
+	for tag = cut(tag, MaxTerm-len(mark)); tag != ""; {
+		if !a.marked(tag, mark, yield) {
+			return false
 		}
 		tag = tag[:max(0, strings.LastIndexByte(tag, '-'))]
 	}
 	return true
+}
+
+// marked yields a value as it is and with its mark, which is Exact before it or Found after
+// it. A found value comes with its mark first.
+func (a *Analyzer) marked(value, mark string, yield func([]byte) bool) bool {
+	first, second := value, mark+value
+	if mark == Found {
+		first, second = value+mark, value
+	}
+	return a.term(first, yield) && a.term(second, yield)
+}
+
+func (a *Analyzer) term(s string, yield func([]byte) bool) bool {
+	a.whole = append(a.whole[:0], s...)
+	return yield(a.whole)
 }
 
 // foldLang writes a language tag (BCP 47) in lower case with hyphens, and without the
@@ -360,10 +348,7 @@ func endsFold(s, end string) bool {
 
 func (a *Analyzer) words(all []string, set uint, yield func([]byte) bool) bool {
 	for i, w := range all {
-		if set&(1<<i) == 0 {
-			continue
-		}
-		if a.whole = append(a.whole[:0], w...); !yield(a.whole) {
+		if set&(1<<i) != 0 && !a.term(w, yield) {
 			return false
 		}
 	}

@@ -55,6 +55,16 @@ func PrintShown(o *Output, s *desk.Shown, trace bool) {
 			printed[v.Language] = true
 			o.Linef("  %-14s %s (found by Argus, not stated)", "language", language.Name(v.Language))
 		}
+		for _, c := range v.Countries {
+			reason := "the source states it"
+			if c.Number != "" {
+				reason = "the number " + c.Number + " was given out there"
+			}
+			if line := fmt.Sprintf("  %-14s %s (%s)", "country", c.Country, printable.OneLine(reason)); !printed[line] {
+				printed[line] = true
+				o.Linef("%s", line)
+			}
+		}
 		if len(printed) > 0 {
 			o.Linef("")
 		}

@@ -19,7 +19,7 @@ import (
 var fieldByte = map[query.FieldName]byte{
 	query.From: 1, query.To: 2, query.Thread: 3, query.Service: 4,
 	query.Delivery: 5, query.Has: 6, query.Is: 7, query.Lang: 8,
-	query.Entity: 9, query.Named: 10, query.Begun: 11,
+	query.Entity: 9, query.Named: 10, query.Begun: 11, query.Country: 12,
 }
 
 // Words begin at this byte or above.
@@ -163,7 +163,7 @@ func (b *batch) addCopy(r *argus.Record) {
 var groupFields = [...][]query.FieldName{{query.From}, {query.Thread, query.Service}, {query.Lang}, {query.To}, {query.Delivery, query.Is}}
 
 // ownFields are the fields whose terms rarely recur in another message.
-var ownFields = [...]query.FieldName{query.Has, query.Entity, query.Named, query.Begun}
+var ownFields = [...]query.FieldName{query.Has, query.Entity, query.Named, query.Begun, query.Country}
 
 // addFields appends the field terms of a message and sets its column values.
 func (b *batch) addFields(d *batchDoc, r *argus.Record) {

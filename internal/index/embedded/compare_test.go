@@ -88,7 +88,7 @@ func TestCompareEqual(t *testing.T) {
 // A message with terms in every field compares as equal.
 func TestCompareEveryField(t *testing.T) {
 	m := &argus.Message{
-		Service: "sky", Conversation: "derived:c1", ServiceID: "1@x", Title: "the docks", From: "a", FromName: "Baron", To: []string{"b", "c"}, Lang: "pt-BR", Text: "call +32 470 12 34 56",
+		Service: "sky", Conversation: "derived:c1", ServiceID: "1@x", Title: "the docks", From: "a", FromName: "Baron", To: []string{"b", "+31612345678"}, Lang: "pt-BR", Text: "call +32 470 12 34 56",
 		ReplyTo: "x", Attachments: []argus.Attachment{{Name: "a.jpg"}}, Type: argus.TypeCall, State: argus.StateDeleted,
 		Facts: &argus.Facts{Call: &argus.Call{Participants: []string{"a", "d"}}},
 	}

@@ -34,7 +34,7 @@ type counts struct {
 }
 
 // facetFields are the fields that an answer can count by.
-var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity, query.Same}
+var facetFields = []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Country, query.Entity, query.Same}
 
 func newCounts(req index.Request) (*counts, error) {
 	req.FacetSize = cmp.Or(req.FacetSize, 20)
@@ -44,7 +44,7 @@ func newCounts(req index.Request) (*counts, error) {
 	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, beside: make([]uint64, len(argus.TypeWords)), pairs: newPairTable(), names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
-			return nil, fmt.Errorf("count by %s: want from, to, in, service, delivery, is, lang, entity or same", f)
+			return nil, fmt.Errorf("count by %s: want from, to, in, service, delivery, is, lang, country, entity or same", f)
 		}
 		c.facets[f] = map[string]*uint64{}
 		if f == query.In {
@@ -84,6 +84,12 @@ func (c *counts) addValues(q *search, v *view, docs *roaring.Bitmap) error {
 		case query.Entity:
 			// Kinds are not counted.
 			err = c.addPostings(q, v, docs, values, []byte{fieldByte[field]}, func(term []byte) bool { return !entity.IsKind(term) })
+		case query.Country:
+			prefix := []byte{fieldByte[field]}
+			err = c.addPostings(q, v, docs, values, prefix, func(term []byte) bool { return bytes.HasSuffix(term, []byte(query.Found)) })
+			if err == nil { // the stated ones
+				err = c.addPostings(q, v, docs, values, append(prefix, query.Exact...), func([]byte) bool { return true })
+			}
 		case query.To, query.Begun:
 			prefix := append([]byte{fieldByte[field]}, query.Exact...)
 			err = c.addPostings(q, v, docs, values, prefix, func([]byte) bool { return true })

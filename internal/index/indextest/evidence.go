@@ -319,6 +319,14 @@ func facetValues(field query.FieldName, e *entry) (values []string) {
 		return slices.Compact(values)
 	case query.Is:
 		return slices.DeleteFunc(query.Terms(&e.doc, field), func(word string) bool { return word == argus.MessageWord })
+	case query.Country:
+		for _, term := range query.Terms(&e.doc, field) {
+			if stated, ok := strings.CutPrefix(term, query.Exact); ok || strings.HasSuffix(term, query.Found) {
+				values = append(values, stated)
+			}
+		}
+		slices.Sort(values)
+		return slices.Compact(values)
 	case query.Entity:
 		return slices.DeleteFunc(query.Terms(&e.doc, field), entity.IsKind)
 	}

@@ -333,7 +333,7 @@ func testScope(t *testing.T, open index.Open) {
 		for _, q := range []query.Node{nil, query.Word{Term: "hello"}, query.Field{Name: query.From, Value: "mallory"},
 			query.Or{Nodes: []query.Node{query.All{}, query.Word{Term: "hello"}}}, query.Not{Node: query.Word{Term: "absent"}}} {
 			f.check(index.Request{Query: q, Scope: scope, Limit: 9, Histogram: index.ByDay,
-				Facets: []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}})
+				Facets: []query.FieldName{query.From, query.To, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Country, query.Entity}})
 		}
 	}
 	p := f.checkPage(index.PageRequest{Service: "test", Conversation: "H", Scope: scope, Before: 5, After: 5})
@@ -353,6 +353,9 @@ func testFacets(t *testing.T, open index.Open) {
 		if i%5 == 0 {
 			m.State = argus.StateDeleted | argus.StateEdited
 		}
+		if i%10 == 0 {
+			m.To, m.Extra = []string{"+31612345678", "+31612345679", "+32470123456"}, []argus.Field{{Name: "country", Value: "NL"}}
+		}
 		if i == 7 {
 			m.From, m.State = "", argus.StateSystem
 		}
@@ -360,10 +363,11 @@ func testFacets(t *testing.T, open index.Open) {
 	}
 	f.put(messages[:20]...)
 	f.put(messages[20:]...)
-	fields := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Entity}
+	fields := []query.FieldName{query.From, query.In, query.Service, query.Delivery, query.Is, query.Lang, query.Country, query.Entity}
 	r := f.check(index.Request{Facets: fields})
 	f.expect("default size", len(r.Facets[query.From]), 20)
 	f.expect("languages", r.Facets[query.Lang], []index.Count{{Value: "nl", Count: 20}, {Value: "pt-br", Count: 20}, {Value: "unknown?", Count: 20}})
+	f.expect("countries", r.Facets[query.Country], []index.Count{{Value: "BE?", Count: 6}, {Value: "NL", Count: 6}, {Value: "NL?", Count: 6}})
 	f.expect("identifiers", r.Facets[query.Entity], []index.Count{{Value: "+447700900123", Count: 20}, {Value: "EUR 50000", Count: 20}})
 	f.expect("identifiers in a scope", f.check(index.Request{Scope: query.Field{Name: query.Entity, Value: "amount"}, Facets: fields}).
 		Facets[query.Entity], []index.Count{{Value: "EUR 50000", Count: 20}})

@@ -15,7 +15,7 @@ var (
 	vocabulary    = []string{"the", "boat", "boats", "bout", "Antwerp", "café", "привет", "مرحبا", "東京", "👍", "1000", "1 000", "x-ray", "coast", "at", "6", "12 34", "5678", "0000000", "BOAT", "cafe\u0301", "b\u043eat", "+44 7700 900123", "+447700900124", "MSCU1234566", "50k euro", "a@example.org"}
 	services      = []string{"test", "irc", "sky"}
 	conversations = []string{"G", "g", "Group 2", "", "a|b", "G\x00", "=G", "x =G", "x =g", "derived:1", "derived:2", "2", "5", "9", "14"}
-	accounts      = []string{"a", "Q3XK9A", "alice@example.org", "+32 470 00 00 00", "Ä"}
+	accounts      = []string{"a", "Q3XK9A", "alice@example.org", "+32 470 00 00 00", "+32470000000", "Ä"}
 	expressions   = []string{"boat", "bo[aä]t", "B[a-z]+T", "o.*t", "(?i)x-ra[xy]", "b(o|u)[au]t?", "[12]{2}", "k|boat", "^$", "(?i)ANTWERP", `\d{4}`, "b.*t$", "the|at", "("}
 )
 
@@ -90,6 +90,9 @@ func randomMessage(r *rapid.T, label string) argus.Message {
 		State:        argus.State(rapid.IntRange(0, 15).Draw(r, "state")),
 		Type:         rapid.SampledFrom([]argus.Type{0, 0, 0, argus.TypePoll, argus.TypeCall, argus.TypeReaction}).Draw(r, "type"),
 	}
+	if country := rapid.SampledFrom([]string{"", "nl", "US", "nowhere"}).Draw(r, "country"); country != "" {
+		m.Extra = []argus.Field{{Name: "country", Value: country}}
+	}
 	if m.Type == argus.TypeCall {
 		m.Facts = &argus.Facts{Call: &argus.Call{Participants: rapid.SliceOfN(rapid.SampledFrom(accounts), 0, 2).Draw(r, "participants")}}
 	}
@@ -136,7 +139,7 @@ func randomRequest(r *rapid.T) index.Request {
 		Zone:      rapid.SampledFrom([]*time.Location{nil, time.FixedZone("Kathmandu", 5*3600+45*60), time.FixedZone("", -3600)}).Draw(r, "zone"),
 		Distinct:  rapid.Bool().Draw(r, "distinct"),
 		Pairs:     rapid.SampledFrom([]int{0, 0, 3, 1000}).Draw(r, "pairs"),
-		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}, {query.Entity}, {query.To}, {query.Same}}).
+		Facets: rapid.SampledFrom([][]query.FieldName{nil, {query.From}, {query.In, query.Lang, query.Service}, {query.Delivery, query.Is}, {query.Entity, query.Country}, {query.To}, {query.Same}}).
 			Draw(r, "facets"),
 	}
 	if rapid.IntRange(0, 3).Draw(r, "after") == 0 {

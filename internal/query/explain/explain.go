@@ -120,6 +120,8 @@ func subject(f query.FieldName) string {
 		return "it has this type or state:"
 	case query.Lang:
 		return "its language, stated or found by Argus, is"
+	case query.Country:
+		return "the country that its source states, or that gave out the number of its sender, of a receiver or of an account that it names, is"
 	case query.Entity:
 		return "its text contains the identifier or kind of identifier"
 	case query.Same:
@@ -137,6 +139,10 @@ func fieldCondition(n query.Field) string {
 		return fmt.Sprintf("its stated language is %q", value)
 	case n.Name == query.Lang && strings.HasSuffix(value, query.Found):
 		return fmt.Sprintf("its language is not stated, and Argus found %q", strings.TrimSuffix(value, query.Found))
+	case n.Name == query.Country && exact:
+		return fmt.Sprintf("its source states the country %q", value)
+	case n.Name == query.Country && strings.HasSuffix(value, query.Found):
+		return fmt.Sprintf("its sender, a receiver or an account that it names has a number of the country %q", strings.TrimSuffix(value, query.Found))
 	case n.Name == query.Same && exact:
 		return "its content has the key " + value
 	case exact:

@@ -41,7 +41,7 @@ func TestQuery(t *testing.T) {
   - its text contains "Dock", written exactly like this
   - part of its text matches the regular expression /d[0-9]+/
   - its text contains the number 470123456, however its digits are grouped`,
-		"sent:>=2021 has:attachment is:locked in:har* lang:nl lang:=fr lang:de? entity:phone sent:<2022 harbour": `A message is selected if each of these is true:
+		"sent:>=2021 has:attachment is:locked in:har* lang:nl lang:=fr lang:de? country:nl country:=be country:fr? entity:phone sent:<2022 harbour": `A message is selected if each of these is true:
   - it was sent on or after 1 January 2021, 00:00:00 UTC
   - it contains something of this kind: attachment
   - it has this type or state: locked
@@ -49,6 +49,9 @@ func TestQuery(t *testing.T) {
   - its language, stated or found by Argus, is "nl"
   - its stated language is "fr"
   - its language is not stated, and Argus found "de"
+  - the country that its source states, or that gave out the number of its sender, of a receiver or of an account that it names, is "NL"
+  - its source states the country "BE"
+  - its sender, a receiver or an account that it names has a number of the country "FR"
   - its text contains the identifier or kind of identifier "phone"
   - it was sent before 1 January 2022, 00:00:00 UTC
   - its text contains the word "harbour"`,

@@ -266,6 +266,8 @@ func (d *Doc) set(word, arg string) (err error) {
 		m.Sent, err = argus.ParseTime(arg)
 	case "lang":
 		m.Lang = arg
+	case "country":
+		m.Extra = append(m.Extra, argus.Field{Name: "Country", Value: arg})
 	case "text":
 		if m.Text != "" && (len(d.copies) == 1 || m.Text != d.copies[0].message.Text) {
 			arg = m.Text + "\n" + arg
