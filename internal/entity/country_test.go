@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/format"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"regexp/syntax"
 	"slices"
@@ -210,6 +211,43 @@ func TestNumberCountriesAgainstLibrary(t *testing.T) {
 	}
 	if t.Logf("%d of %d examples are of one country alone", alone, n); n < 400 || alone < n*95/100 {
 		t.Errorf("%d of %d examples are of one country alone", alone, n)
+	}
+}
+
+// TestNumberCountriesOfRandomNumbers measures precision and recall on numbers that
+// libphonenumber considers valid, drawn evenly over countries, against the one country
+// that it names for each. The product has only ranges of up to five digits after the code.
+func TestNumberCountriesOfRandomNumbers(t *testing.T) {
+	draw := rand.New(rand.NewPCG(1, 2))
+	drawn, named, right := 0, 0, 0
+	for _, region := range slices.Sorted(maps.Keys(phonenumbers.GetSupportedRegions())) {
+		for _, kind := range []phonenumbers.PhoneNumberType{phonenumbers.FIXED_LINE, phonenumbers.MOBILE} {
+			example := phonenumbers.GetExampleNumberForType(region, kind)
+			if example == nil {
+				continue
+			}
+			for range 40 {
+				digits := []byte(phonenumbers.Format(example, phonenumbers.E164))
+				code := 1 + len(fmt.Sprint(example.GetCountryCode()))
+				for i := code + draw.IntN(3); i < len(digits); i++ {
+					digits[i] = '0' + byte(draw.IntN(10))
+				}
+				number, err := phonenumbers.Parse(string(digits), "")
+				if err != nil || !phonenumbers.IsValidNumber(number) {
+					continue
+				}
+				want, got := phonenumbers.GetRegionCodeForNumber(number), NumberCountries(string(digits))
+				drawn, named = drawn+1, named+len(got)
+				if slices.Contains(got, want) {
+					right++
+				}
+			}
+		}
+	}
+	precision, recall := float64(right)/float64(named), float64(right)/float64(drawn)
+	t.Logf("%d numbers: precision %.4f, recall %.4f", drawn, precision, recall)
+	if drawn < 5000 || precision < .95 || recall < .95 {
+		t.Errorf("%d numbers: precision %.4f, recall %.4f; want at least .95 each", drawn, precision, recall)
 	}
 }
 
