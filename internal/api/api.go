@@ -29,6 +29,7 @@ type office interface {
 	Deliveries(context.Context, desk.Who) ([]desk.Delivery, error)
 	Receipt(context.Context, desk.Who, argus.DeliveryNumber) (*desk.Delivery, error)
 	Ledger(ctx context.Context, who desk.Who, from uint64, limit int) ([]ledger.Entry, error)
+	Oversee(ctx context.Context, who desk.Who, from uint64, limit int) ([]desk.Overseen, error)
 	Authorities(ctx context.Context, actor string) ([]authority.Authority, error)
 }
 

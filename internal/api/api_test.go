@@ -98,6 +98,10 @@ func (f *fake) Ledger(_ context.Context, who desk.Who, from uint64, limit int) (
 	return []ledger.Entry{{Seq: 1}}, f.note(who, "ledger %d %d", from, limit)
 }
 
+func (f *fake) Oversee(_ context.Context, who desk.Who, from uint64, limit int) ([]desk.Overseen, error) {
+	return []desk.Overseen{{Entry: ledger.Entry{Seq: 1}, Withheld: true}}, f.note(who, "oversee %d %d", from, limit)
+}
+
 func (f *fake) Authorities(_ context.Context, actor string) ([]authority.Authority, error) {
 	return []authority.Authority{{Number: 1, Basis: "own data"}}, nil
 }
@@ -162,7 +166,7 @@ func do(t *testing.T, c *http.Client, method, target, body string, header http.H
 
 var (
 	files      = []string{"/", "/argus.js"}
-	everything = append([]string{"/api/session", "/api/deliveries", "/api/deliveries/7", "/api/ledger", "/api/messages/ab01",
+	everything = append([]string{"/api/session", "/api/deliveries", "/api/deliveries/7", "/api/ledger", "/api/oversight", "/api/messages/ab01",
 		"/api/conversation?ref=ab01", "/api/openapi.json", "/api/open", "/api/nothing", "/api/", "/nothing"}, files...)
 )
 
@@ -424,6 +428,7 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/deliveries", "", nil, "ann/A-0001/test deliveries", `"delivery":"D-0007"`},
 		{"GET", "/api/deliveries/D-0007", "", nil, "ann/A-0001/test receipt D-0007", `"delivery":"D-0007"`},
 		{"GET", "/api/ledger?from=3", "", nil, "ann/A-0001/test ledger 3 100", `"seq":1`},
+		{"GET", "/api/oversight?from=3", "", nil, "ann/A-0001/test oversee 3 100", `"withheld":true`},
 		{"GET", "/api/session", "", nil, "", `"store":"case.argus"`},
 		{"GET", "/", "", nil, "", "the page"},
 	} {
@@ -494,6 +499,7 @@ func TestBadRequests(t *testing.T) {
 		{"GET", "/api/deliveries/x", "", 404},
 		{"GET", "/api/conversation?before=501&ref=ab01", "", 422},
 		{"GET", "/api/ledger?limit=-1", "", 422},
+		{"GET", "/api/oversight?limit=-1", "", 422},
 		{"GET", "/api/nothing", "", 404},
 		{"GET", "/../go.mod", "", 307},
 		{"DELETE", "/api/search", "", 405},
@@ -531,7 +537,7 @@ func TestOpenAPI(t *testing.T) {
 			operations = append(operations, operation.OperationID)
 		}
 	}
-	if doc.OpenAPI != "3.1.0" || len(operations) != 10 {
+	if doc.OpenAPI != "3.1.0" || len(operations) != 11 {
 		t.Errorf("OpenAPI %s with operations %q", doc.OpenAPI, operations)
 	}
 	message := doc.Components.Schemas["Message"].Properties
@@ -566,6 +572,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"/api/deliveries":        {"/api/deliveries", ""},
 		"/api/deliveries/D-0007": {"/api/deliveries/{number}", ""},
 		"/api/ledger":            {"/api/ledger", ""},
+		"/api/oversight":         {"/api/oversight", ""},
 		"/api/session":           {"/api/session", ""},
 	} {
 		method, operation := "GET", get

@@ -162,6 +162,10 @@ func routes(mux *http.ServeMux, d office, o Options, all sessions) huma.API {
 		func(ctx context.Context, who desk.Who, in *ledgerInput) ([]ledger.Entry, error) {
 			return d.Ledger(ctx, who, in.From, in.Limit)
 		})
+	add(api, o, "GET", "/api/oversight", "oversee", "The acts of everybody, for an overseer or the judge, without the words that the asker may not read",
+		func(ctx context.Context, who desk.Who, in *ledgerInput) ([]desk.Overseen, error) {
+			return d.Oversee(ctx, who, in.From, in.Limit)
+		})
 	add(api, o, "GET", "/api/session", "session", "The asker, and the authorities that name him",
 		func(ctx context.Context, who desk.Who, _ *sessionInput) (*Session, error) {
 			list, err := d.Authorities(ctx, who.Actor)

@@ -3,7 +3,7 @@
 import type { ChangeRequest, Message, operations, Place, SearchRequest } from './openapi'
 
 export type {
-  Attachment, Authority, Completeness, Delivery, Entry, Facts, Gap, Hit, Message, Narrowed, Page, SearchRequest, SearchResult, Session, Shown, Sighting, Tally,
+  Attachment, Authority, Completeness, Delivery, Entry, Overseen, Facts, Gap, Hit, Message, Narrowed, Page, SearchRequest, SearchResult, Session, Shown, Sighting, Tally,
   Value,
 } from './openapi'
 
@@ -101,5 +101,6 @@ export const api = {
   conversation: (why: Why, parameters: Query<'page'>) => ask<Answer<'page'>>(why, `/api/conversation?${search(parameters)}`),
   deliveries: (why: Why) => ask<Answer<'deliveries'>>(why, '/api/deliveries'),
   receipt: (why: Why, number: string) => ask<Answer<'receipt'>>(why, `/api/deliveries/${encodeURIComponent(number)}`),
+  oversight: (why: Why, from: number, limit: number) => ask<Answer<'oversee'>>(why, `/api/oversight?${search({ from, limit })}`),
   ledger: (why: Why, from: number, limit: number) => ask<Answer<'ledger'>>(why, `/api/ledger?${search({ from, limit })}`),
 }

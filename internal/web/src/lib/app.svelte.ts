@@ -54,6 +54,11 @@ class App {
     addEventListener('hashchange', () => location.hash && void this.begin())
   }
 
+  /** is reports whether the asker has one of some roles. */
+  is(...roles: string[]) {
+    return roles.some((r) => this.session?.person?.roles?.includes(r))
+  }
+
   async begin() {
     this.problem = null
     try {
@@ -66,6 +71,8 @@ class App {
         purpose: kept.purpose || session.who.purpose,
       }
       this.session = session
+      // An overseer reads no messages.
+      if (this.is('overseer') && !location.search) this.route.page = 'ledger'
     } catch (err) {
       this.problem = asProblem(err)
     }

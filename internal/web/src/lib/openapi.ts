@@ -106,6 +106,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/oversight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The acts of everybody, for an overseer or the judge, without the words that the asker may not read */
+        get: operations["oversee"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/query": {
         parameters: {
             query?: never;
@@ -615,6 +632,26 @@ export interface components {
             /** Format: int64 */
             size: number;
         };
+        Overseen: {
+            action: string;
+            actor: string;
+            authority?: string;
+            /** Format: date-time */
+            clock?: string;
+            destroyed?: boolean;
+            /** Format: int64 */
+            destroyed_by?: number;
+            detail?: {
+                [key: string]: string;
+            };
+            purpose?: string;
+            /** Format: int64 */
+            seq: number;
+            subject?: string;
+            /** Format: date-time */
+            time: string;
+            withheld?: boolean;
+        };
         Page: {
             conversation: string;
             /**
@@ -1014,6 +1051,7 @@ export type Narrowed = components['schemas']['Narrowed'];
 export type Opened = components['schemas']['Opened'];
 export type Opening = components['schemas']['Opening'];
 export type Original = components['schemas']['Original'];
+export type Overseen = components['schemas']['Overseen'];
 export type Page = components['schemas']['Page'];
 export type Pair = components['schemas']['Pair'];
 export type Partial = components['schemas']['Partial'];
@@ -1254,6 +1292,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Opened"];
+                };
+            };
+            /** @description Problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    oversee: {
+        parameters: {
+            query?: {
+                /** @description number of the first entry; 0 for the newest entries */
+                from?: number;
+                limit?: number;
+            };
+            header?: {
+                /** @description number of the authority, such as A-0001; default the session's */
+                "X-Argus-Authority"?: string;
+                /** @description purpose, percent-encoded; default the session's */
+                "X-Argus-Purpose"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overseen"][] | null;
                 };
             };
             /** @description Problem */
