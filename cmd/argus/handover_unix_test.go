@@ -346,9 +346,12 @@ func TestIngestBesideDemo(t *testing.T) {
 	c := newCommands(t, build(t, ""), filepath.Join(t.TempDir(), "d"))
 	demo, _ := c.serve(t, "demo", "--keep", ".", "--messages", "300", "--feed", "100ms")
 	until(t, "the feed", func() bool {
-		return strings.Contains(c.run(t, "receipt", "--store", "demo.argus"), "D-0011")
+		return strings.Contains(c.run(t, "receipt", "--store", "demo.argus", "--actor", demoUser), "D-0011")
 	})
-	if got := c.run(t, "ingest", "--store", "demo.argus", "chats"); !strings.HasSuffix(got, "-- exit 0\n") || !strings.Contains(got, "  chats\n  read 5 = stored 3 + sightings 0 + quarantined 2\n") {
+	if got := c.run(t, "ingest", "--store", "demo.argus", "--actor", demoFirst, "chats"); !strings.Contains(got, "is not anna") {
+		t.Errorf("the user ingests as somebody else:\n%s", got)
+	}
+	if got := c.run(t, "ingest", "--store", "demo.argus", "--actor", demoUser, "chats"); !strings.HasSuffix(got, "-- exit 0\n") || !strings.Contains(got, "  chats\n  read 5 = stored 3 + sightings 0 + quarantined 2\n") {
 		t.Errorf("ingest beside the demo:\n%s", got)
 	}
 	stop(t, demo)
