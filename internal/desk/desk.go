@@ -55,6 +55,9 @@ type Parts struct {
 	// Default: they are not.
 	Beside      func() bool
 	Authorities *authority.Store
+	// May returns argus.ErrRefused if an actor may not do an act that needs no authority.
+	// Default: nobody may do any.
+	May func(actor, action string) error
 	// MayRead returns which entries an actor may read by an act of the ledger (ledger,
 	// ledger.oversee, ledger.words), under an authority or, if that is nil, without one; nil if
 	// there is no rule about it. The error is argus.ErrRefused if the actor may read none.
@@ -114,6 +117,11 @@ type recorder interface {
 func New(parts Parts) *Desk {
 	if parts.Beside == nil {
 		parts.Beside = func() bool { return false }
+	}
+	if parts.May == nil {
+		parts.May = func(_, action string) error {
+			return fmt.Errorf("%s: %w: only the people of a store can do it, and this one has none", action, argus.ErrRefused)
+		}
 	}
 	if parts.MayRead == nil {
 		parts.MayRead = func(_, action string, _ *authority.Authority) (func(*ledger.Entry) bool, error) {

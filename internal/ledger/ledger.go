@@ -74,6 +74,8 @@ const (
 	// Beyond: the messages that an authority leaves out were counted.
 	Beyond     = "beyond"
 	ReadLedger = "ledger"
+	// ListAuthorities: the authorities and people of everybody were listed.
+	ListAuthorities = "authority.list"
 	// Oversee: the acts of everybody were read ([Entry.WithoutWords]).
 	Oversee = "ledger.oversee"
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).

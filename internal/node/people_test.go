@@ -6,11 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/api"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/intake"
@@ -210,6 +213,85 @@ func TestLedgerOfPeople(t *testing.T) {
 		if got, err := n.Desk.Oversee(t.Context(), desk.Who{Actor: actor, Authority: "A-0001", Purpose: "p"}, 0, 0); !errors.Is(err, argus.ErrRefused) || got != nil {
 			t.Errorf("%s oversees: %v, %v", actor, got, err)
 		}
+	}
+}
+
+// TestOrders: who may not see all authorities, or not change them, is refused, and the ledger has
+// it; the page of a judge changes them at once.
+func TestOrders(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 20))
+	n := openStore(t, dir, o)
+	if got, err := n.Desk.Orders(t.Context(), desk.Who{Actor: "anna"}, true); !errors.Is(err, argus.ErrRefused) || got != nil {
+		t.Errorf("all authorities, without people: %v, %v", got, err)
+	}
+	roles := map[string]people.Role{"anna": people.Investigator, "bram": people.Judge, "petra": people.Prosecutor, "omar": people.Overseer, "dora": people.Defence}
+	if _, err := n.Admin.SetPerson(t.Context(), "", people.Actor{ID: "carla", Roles: []people.Role{people.Custodian}, Users: []string{admin.ActorName()}}); err != nil {
+		t.Fatal(err)
+	}
+	for id, role := range roles {
+		if _, err := n.Admin.SetPerson(t.Context(), "", people.Actor{ID: id, Roles: []people.Role{role}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	narrow := grant("anna")
+	narrow.Scope, narrow.Until = "from:A sent:2021-02", time.Now().Add(time.Hour)
+	if _, err := n.Admin.AddAuthority(t.Context(), "carla", narrow); err != nil {
+		t.Fatal(err)
+	}
+	list := func(actor string, all bool) (said []string, err error) {
+		got, err := n.Desk.Orders(t.Context(), desk.Who{Actor: actor}, all)
+		for _, one := range got {
+			said = append(said, strings.Join(slices.Concat([]string{one.Number.String(), string(one.State), strconv.FormatBool(one.Mine)}, one.May), " "))
+		}
+		return said, err
+	}
+	before := len(refusals(t, n))
+	for _, actor := range []string{"anna", "dora", "zoe"} {
+		if got, err := list(actor, true); !errors.Is(err, argus.ErrRefused) || got != nil {
+			t.Errorf("%s lists all: %q, %v", actor, got, err)
+		}
+	}
+	change := func(actor, kind string, until time.Time) error {
+		return n.changeAuthority(t.Context(), actor, 2, api.AuthorityChange{Kind: kind, Reason: "appeal 3", Until: until})
+	}
+	for _, test := range [][2]string{{"anna", "suspend"}, {"dora", "revoke"}, {"omar", "extend"}, {"carla", "revoke"}, {"petra", "suspend"}, {"zoe", "revoke"}} {
+		if err := change(test[0], test[1], time.Time{}); !errors.Is(err, argus.ErrRefused) {
+			t.Errorf("%s may %s: %v", test[0], test[1], err)
+		}
+	}
+	if got := len(refusals(t, n)) - before; got != 9 {
+		t.Errorf("the ledger has %d refusals, want 9", got)
+	}
+	if err := n.changeAuthority(t.Context(), "bram", 2, api.AuthorityChange{Kind: "suspend", Reason: " "}); !errors.Is(err, desk.ErrRequest) {
+		t.Errorf("without a reason: %v", err)
+	}
+	if err := change("bram", "resume", time.Time{}); !errors.Is(err, authority.ErrInvalid) {
+		t.Errorf("one in force is resumed: %v", err)
+	}
+	for _, test := range []struct {
+		actor, kind string
+		until       time.Time
+		want        string
+	}{
+		{"bram", "suspend", time.Time{}, "A-0002 suspended false authority.change authority.revoke"},
+		{"bram", "resume", time.Time{}, "A-0002 in-force false authority.change authority.revoke"},
+		{"bram", "extend", time.Now().Add(2 * time.Hour), "A-0002 in-force false authority.change authority.revoke"},
+		{"petra", "revoke", time.Time{}, "A-0002 revoked false authority.revoke"},
+	} {
+		if err := change(test.actor, test.kind, test.until); err != nil {
+			t.Fatal(test.kind, err)
+		}
+		if got, err := list(test.actor, true); err != nil || len(got) != 2 || got[1] != test.want {
+			t.Errorf("after %s: %q, %v", test.kind, got, err)
+		}
+	}
+	if got, err := list("anna", false); err != nil || !slices.Equal(got, []string{"A-0001 in-force true", "A-0002 revoked true"}) {
+		t.Errorf("anna's own: %q, %v", got, err)
+	}
+	all, err := n.Desk.Orders(t.Context(), desk.Who{Actor: "omar"}, true)
+	if err != nil || len(all) != 2 || !strings.Contains(all[1].Words, "February 2021") || all[1].May != nil {
+		t.Errorf("omar sees %+v, %v", all, err)
 	}
 }
 

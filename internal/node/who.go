@@ -175,6 +175,18 @@ func (n *Node) mayRead(actor, action string, under *authority.Authority) (func(*
 // mayAdminister is like may for acts that need no authority.
 func (n *Node) mayAdminister(actor, action string) error { return n.may(actor, action, nil) }
 
+// mayAsMember is like mayAdminister, and refuses everybody in a store without people.
+func (n *Node) mayAsMember(actor, action string) error {
+	list, err := admin.People(n.people)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("%s: %w: only the people of a store can do it, and this one has none", action, argus.ErrRefused)
+	}
+	return n.mayAdminister(actor, action)
+}
+
 // generic holds the rules of every store. They pass the gate once per process.
 var generic = sync.OnceValues(func() (*policy.Set, error) { return policy.Open("generic") })
 

@@ -9,7 +9,7 @@ export const tabs = ['conversation', 'versions', 'trace'] as const
 export type Tab = (typeof tabs)[number]
 
 export type Route = {
-  page: 'search' | 'deliveries' | 'ledger'
+  page: 'search' | 'deliveries' | 'ledger' | 'law'
   q: string
   open: string // the message whose conversation is open
   tab: Tab
@@ -20,7 +20,7 @@ function read(): Route {
   const p = new URLSearchParams(location.search)
   const page = p.get('page')
   return {
-    page: page === 'deliveries' || page === 'ledger' ? page : 'search',
+    page: page === 'deliveries' || page === 'ledger' || page === 'law' ? page : 'search',
     q: p.get('q') ?? '',
     open: p.get('open') ?? '',
     tab: tabs.find((t) => t === p.get('tab')) ?? 'conversation',
