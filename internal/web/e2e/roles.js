@@ -123,7 +123,7 @@ await drive(async () => {
     await everywhere('preview')
     await play('investigator')
     await page.waitForSelector('[role=alert]')
-    assert.match(await page.textContent('[role=alert]'), /A-0005 is suspended since .* \(appeal 3 is pending\)/)
+    assert.match(await page.textContent('[role=alert]'), /A-0005 (is|has been) suspended since .* \(appeal 3 is pending\)/)
     await play('judge')
     await page.click('nav >> text=Law')
     await order.locator('text=resume').click()
