@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/demo"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
@@ -90,7 +91,7 @@ func (a *app) demo(c *cobra.Command, dir string, w world.Options, every time.Dur
 	if err != nil {
 		return err
 	}
-	asks, err := demoAsks(ctx, n)
+	asks, err := demo.Asks(ctx, n)
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
@@ -152,7 +153,7 @@ func (a *app) makeDemo(ctx context.Context, deliveries, store string, o node.Opt
 	if err != nil {
 		return err
 	}
-	if err := peopleDemo(ctx, n); err != nil {
+	if err := demo.Fill(ctx, n); err != nil {
 		return errors.Join(err, n.Close())
 	}
 	who, err := n.Who(ctx, desk.Who{})

@@ -26,6 +26,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/demo"
 	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/query"
@@ -52,10 +53,10 @@ func TestEveryPrintedNumber(t *testing.T) {
 		t.Fatalf("not all deliveries of the world are there: %q", made)
 	}
 	mixed := mixedDelivery(t)
-	t.Setenv("ARGUS_ACTOR", demoUser)
+	t.Setenv("ARGUS_ACTOR", demo.User)
 	ingested, _ := tells(t, "ingest", "--json", mixed)
 	scopes := []string{"", "-delivery:1", "delivery:2 OR delivery:8 OR delivery:11 -is:locked"}
-	first := 2 + len(demoAuthorities)
+	first := 2 + len(demo.Orders)
 	for _, scope := range scopes {
 		tells(t, "authority", "add", "--basis", "b", "--granted-by", "g", "--for", "p", "--scope", scope)
 	}

@@ -1,4 +1,6 @@
-package main
+// Package demo gives a new store the people and the orders of the invented case, one person for
+// each role, so that one sees the law work.
+package demo
 
 import (
 	"context"
@@ -13,20 +15,20 @@ import (
 // The people of the demonstration whom it needs: the user who runs it takes deliveries in, and
 // searches on the command line; the judge grants the authorities; the page opens as the analyst.
 const (
-	demoUser  = "you"
-	demoJudge = "bram"
-	demoFirst = "anna"
+	User  = "you"
+	judge = "bram"
+	First = "anna"
 )
 
-// demoPeople are the people of the invented case, one for each role, after the user.
-var demoPeople = []people.Actor{
-	{ID: demoUser, Name: "You, at this machine", Roles: []people.Role{people.Custodian, people.Analyst}},
+// cast are the people of the invented case, one for each role, after the user.
+var cast = []people.Actor{
+	{ID: User, Name: "You, at this machine", Roles: []people.Role{people.Custodian, people.Analyst}},
 	{ID: "carla", Name: "Carla Mertens", Roles: []people.Role{people.Custodian}},
 	{ID: "ines", Name: "Inès Laurent", Roles: []people.Role{people.Investigator}},
-	{ID: demoFirst, Name: "Anna de Vries", Roles: []people.Role{people.Analyst}},
+	{ID: First, Name: "Anna de Vries", Roles: []people.Role{people.Analyst}},
 	{ID: "tom", Name: "Tom Okafor", Roles: []people.Role{people.ThreatDesk}},
 	{ID: "petra", Name: "Petra Novak", Roles: []people.Role{people.Prosecutor}},
-	{ID: demoJudge, Name: "Bram Claes", Roles: []people.Role{people.Judge}},
+	{ID: judge, Name: "Bram Claes", Roles: []people.Role{people.Judge}},
 	{ID: "paula", Name: "Paula Stein", Roles: []people.Role{people.PrivilegeOfficer}},
 	{ID: "lena", Name: "Lena Fischer", Roles: []people.Role{people.Liaison}},
 	{ID: "omar", Name: "Omar Haddad", Roles: []people.Role{people.Overseer}},
@@ -34,11 +36,11 @@ var demoPeople = []people.Actor{
 	{ID: "sean", Name: "Sean Byrne", Roles: []people.Role{people.Partner}},
 }
 
-// demoAuthorities are the orders in the invented case. The liaison, the
-// privilege officer, the overseer and the partner have none: nothing was shared, recognised or
-// handed over, and oversight needs no order.
-var demoAuthorities = []authority.Authority{
-	{Title: "Custody of the deliveries", Kind: "jit", Order: "JIT 7/2021", Basis: "Agreement on a joint investigation team, art. 4", Purpose: "taking in and keeping what is handed over",
+// Orders are the orders in the invented case. The liaison, the privilege officer, the overseer
+// and the partner have none: nothing was shared, recognised or handed over, and oversight needs
+// no order.
+var Orders = []authority.Authority{
+	{Title: "Custody of the deliveries", Kind: "jit", Order: "JIT 7/2021", Basis: "Agreement on a joint investigation team, art. 4", Purpose: "taking in and keeping the deliveries",
 		Actors: []string{"carla"}, Acts: []string{"ingest"}},
 	{Title: "Direction of the case", Kind: "search", Order: "21/0031", Basis: "Code of criminal procedure, art. 56", Purpose: "directing the investigation",
 		Roles: roles(people.Prosecutor, people.Judge)},
@@ -60,30 +62,30 @@ func roles(all ...people.Role) (names []string) {
 	return names
 }
 
-// peopleDemo adds the people and the authorities of the invented case to a new store, and
+// Fill adds the people and the authorities of the invented case to a new store, and
 // ends the authority that covers everything for everybody.
-func peopleDemo(ctx context.Context, n *node.Node) error {
-	for _, one := range demoPeople {
-		if one.ID == demoUser {
+func Fill(ctx context.Context, n *node.Node) error {
+	for _, one := range cast {
+		if one.ID == User {
 			one.Users = []string{admin.ActorName()}
 		}
-		if _, err := n.Admin.SetPerson(ctx, demoUser, one); err != nil {
+		if _, err := n.Admin.SetPerson(ctx, User, one); err != nil {
 			return err
 		}
 	}
-	judge := n.Admin.Recognised(demoJudge)
-	for _, one := range demoAuthorities {
+	grants := n.Admin.Recognised(judge)
+	for _, one := range Orders {
 		one.GrantedBy = "investigating judge Bram Claes"
-		if _, err := judge.AddAuthority(ctx, demoJudge, one); err != nil {
+		if _, err := grants.AddAuthority(ctx, judge, one); err != nil {
 			return err
 		}
 	}
-	return judge.RevokeAuthority(ctx, demoJudge, 1, "the orders of the case take its place")
+	return grants.RevokeAuthority(ctx, judge, 1, "the orders of the case take its place")
 }
 
-// demoAsks returns whom the page of the demonstration can be, the first one first. A store that
+// Asks returns whom the page of the demonstration can be, the first one first. A store that
 // an earlier version made has no people.
-func demoAsks(ctx context.Context, n *node.Node) (asks []desk.Who, err error) {
+func Asks(ctx context.Context, n *node.Node) (asks []desk.Who, err error) {
 	list, err := n.Admin.People()
 	if err != nil {
 		return nil, err
@@ -100,7 +102,7 @@ func demoAsks(ctx context.Context, n *node.Node) (asks []desk.Who, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if asks = append(asks, who); one.ID == demoFirst {
+		if asks = append(asks, who); one.ID == First {
 			asks[0], asks[len(asks)-1] = who, asks[0]
 		}
 	}
