@@ -38,7 +38,7 @@ func TestServeForPeople(t *testing.T) {
 		tells(t, "authority", "add", "--basis", "b", "--granted-by", "g", "--for", "the case of "+one, "--scope", map[string]string{"anna": "hello", "bram": "*"}[one], "--for-actor", one)
 	}
 	tells(t, "authority", "revoke", "1", "--reason", "others take its place")
-	if code, _, said := told(t, "serve", "--no-open", "--for", "anna,nobody"); code != 4 || !strings.Contains(said, "nobody is none of the people of this store") {
+	if code, _, said := told(t, "serve", "--no-open", "--for", "anna,nobody"); code != 4 || !strings.Contains(said, "nobody is not one of the people of this store") {
 		t.Errorf("for nobody: exit %d, %s", code, said)
 	}
 	links := servesFor(t, "anna,bram")

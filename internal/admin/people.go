@@ -104,7 +104,7 @@ func (a *Admin) Actor(ctx context.Context, wanted string) (string, error) {
 	}
 	if a.recognised != "" {
 		if i := slices.IndexFunc(list, func(one people.Actor) bool { return one.ID == a.recognised && len(one.Roles) > 0 }); i < 0 {
-			return "", a.refused(ctx, a.recognised, "", fmt.Errorf("%w: %s is none of the people of this store", argus.ErrRefused, a.recognised))
+			return "", a.refused(ctx, a.recognised, "", fmt.Errorf("%w: %s is not one of the people of this store", argus.ErrRefused, a.recognised))
 		}
 		return a.recognised, nil
 	}

@@ -71,7 +71,7 @@ await drive(async () => {
       await play(role)
       await page.waitForSelector('[role=alert]')
       assert.equal(await page.locator('.hits > li').count(), 0)
-      assert.match(await page.textContent('[role=alert]'), role === 'custodian' ? /does not allow it, only ingest/ : /was revoked|no authority/i, role)
+      assert.match(await page.textContent('[role=alert]'), role === 'custodian' ? /does not allow this, only ingest/ : /was revoked|no authority/i, role)
     }
     await everywhere('refused')
   })
