@@ -16,6 +16,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/voice"
@@ -39,28 +40,41 @@ matching messages. The ledger records each authority that is added or revoked.`,
 }
 
 func (a *app) authorityList() *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the authorities that name you",
-		Args:  arguments(0, 0),
+		Long: `List the authorities that name you. In a store with people, --all lists those of everybody, for
+custodian, prosecutor, judge and overseer; the ledger records it.`,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			n, err := node.Open(c.Context(), a.storePath(), a.nodeOptions())
 			if err != nil {
 				return err
 			}
-			var list []authority.Authority
-			actor, err := n.Admin.Actor(c.Context(), a.actorName())
+			var list []desk.Order
+			who := a.says()
+			who.Actor, err = n.Admin.Actor(c.Context(), who.Actor)
 			if err == nil {
-				list, err = n.Desk.Authorities(c.Context(), actor)
+				list, err = n.Desk.Orders(c.Context(), who, all)
 			}
 			for _, one := range list {
-				err = errors.Join(err, voice.Say(a.out, "authority", &one, printAuthority))
+				err = errors.Join(err, voice.Say(a.out, "authority", &one, printOrder))
 			}
 			if err == nil && len(list) == 0 {
 				a.out.Aside("No authority names you.")
 			}
 			return errors.Join(err, n.Close())
 		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "list those of everybody")
+	return c
+}
+
+func printOrder(o *voice.Output, one *desk.Order) {
+	printAuthority(o, &one.Authority)
+	if one.State != authority.Damaged {
+		o.Linef("  %-8s %s", "state", one.State)
 	}
 }
 

@@ -33,6 +33,7 @@ func TestBrowser(t *testing.T) {
 	for script, args := range map[string][]string{
 		"run.js":   {"demo", "--keep", t.TempDir(), "--feed", "0"},
 		"feed.js":  {"demo", "--keep", t.TempDir(), "--feed", "2s"},
+		"roles.js": {"demo", "--keep", t.TempDir(), "--feed", "0", "--messages", "4000"},
 		"types.js": {"serve", "--store", typesStore(t, keys), "--keys", keys, "--actor", "ann", "--authority", "A-0001", "--purpose", "test"},
 	} {
 		t.Run(script, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/demo"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
@@ -33,6 +34,10 @@ func (a *app) demoCommand() *cobra.Command {
 a browser on this machine. A third of its archive is locked. A live feed adds two more
 weeks while you look; each of its deliveries covers four hours. "Follow" in the page
 shows new messages.
+
+The case has a person for each role, and an authority for those who read. The page opens
+as its analyst; the button with the authority lets you play the others, and so see what
+the law shows to each. On the command line, you are its custodian and an analyst.
 
 Everything is kept in a temporary folder that is removed at the end. --keep FOLDER
 keeps it, and the feed continues there the next time.`,
@@ -86,10 +91,11 @@ func (a *app) demo(c *cobra.Command, dir string, w world.Options, every time.Dur
 	if err != nil {
 		return err
 	}
-	who, err := a.who(ctx, n)
+	asks, err := demo.Asks(ctx, n)
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}
+	f.plays = true
 	s := node.NewShared(ctx, store, o)
 	var beside []func(context.Context) error
 	if every > 0 {
@@ -99,7 +105,7 @@ func (a *app) demo(c *cobra.Command, dir string, w world.Options, every time.Dur
 			})
 		})
 	}
-	return errors.Join(a.serve(c, n, s, []desk.Who{who}, "the invented case", f, beside...), n.Close())
+	return errors.Join(a.serve(c, n, s, asks, "the invented case", f, beside...), n.Close())
 }
 
 // feed ingests the files of a folder, one at a time, as if each had just arrived and
@@ -110,7 +116,7 @@ func (a *app) feed(ctx context.Context, dir string, n *node.Node, every time.Dur
 	if err != nil {
 		return fmt.Errorf("read the folder of the live feed: %w", err)
 	}
-	who, err := a.who(ctx, n)
+	who, err := n.Who(ctx, desk.Who{})
 	for i := 0; err == nil && i < len(files); i++ {
 		select {
 		case <-ctx.Done():
@@ -147,7 +153,10 @@ func (a *app) makeDemo(ctx context.Context, deliveries, store string, o node.Opt
 	if err != nil {
 		return err
 	}
-	who, err := a.who(ctx, n)
+	if err := demo.Fill(ctx, n); err != nil {
+		return errors.Join(err, n.Close())
+	}
+	who, err := n.Who(ctx, desk.Who{})
 	if err != nil {
 		return errors.Join(err, n.Close())
 	}

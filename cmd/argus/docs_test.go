@@ -135,15 +135,15 @@ made from the same values, so they state the same facts; only the text shortens 
 | receipt | ` + "`delivery` for each, or the `receipt` of one; `partial` or `limited` if the scope covers only a part of its account" + ` |
 | quarantine | ` + "`quarantined` for each piece" + ` |
 | verify | ` + "`finding` for each, then one `verified`" + ` |
-| ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts recorded outside the store; after `ledger correct` also `begins_later` for each authority that was added while the clock was ahead and so begins later" + ` |
-| authority | ` + "`authority`, with only its number and `damage` if nobody can act under it; `wider` for each authority that is wider than a new one; `revoked`; for preview `hit` for each sample, then one `preview`; for beyond one `beyond`" + ` |
+| ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, with --oversee `withheld` if you may not read them, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts recorded outside the store; after `ledger correct` also `begins_later` for each authority that was added while the clock was ahead and so begins later" + ` |
+| authority | ` + "`authority`, with only its number and `damage` if nobody can act under it, of list also with its `state` and its scope in `words`; `wider` for each authority that is wider than a new one; `revoked`; for preview `hit` for each sample, then one `preview`; for beyond one `beyond`" + ` |
 | people | ` + "`person` for each, or for the one that was changed" + ` |
 | policy | ` + "`rule` for each; for test one `policy` for each folder, with the `results` of each rule and the `faults` for which it cannot be loaded" + ` |
 | list | ` + "`list`, with `damage` if no query can use it" + ` |
 | map | ` + "`proposal`, with the `map`, its `columns`, the `first` records and the `problems`; `map` for one that is kept, or for each in the store" + ` |
 | reindex | ` + "`indexed`" + ` |
 | upgrade | ` + "`upgrading`, `progress`, then one `upgraded`" + ` |
-| serve, demo | ` + "`receipt` for each delivery of the demo, `serving` with the `links`" + ` |
+| serve, demo | ` + "`receipt` for each delivery of the demo, `serving` with the `links`, and in the demo with the number of people that its page `plays`" + ` |
 | formats | ` + "`format` for each" + ` |
 | validate | ` + "`reference` for each, then one `validation`; `record` with --out, `checked` with --check" + ` |
 | world, bench | ` + "`world`, `bench`" + ` |

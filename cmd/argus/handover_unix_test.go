@@ -21,6 +21,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/argus-evidence/argus/internal/demo"
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
@@ -344,14 +345,17 @@ func TestHandoverInterrupted(t *testing.T) {
 // deliveries are ingested at the same time.
 func TestIngestBesideDemo(t *testing.T) {
 	c := newCommands(t, build(t, ""), filepath.Join(t.TempDir(), "d"))
-	demo, _ := c.serve(t, "demo", "--keep", ".", "--messages", "300", "--feed", "100ms")
+	server, _ := c.serve(t, "demo", "--keep", ".", "--messages", "300", "--feed", "100ms")
 	until(t, "the feed", func() bool {
-		return strings.Contains(c.run(t, "receipt", "--store", "demo.argus"), "D-0011")
+		return strings.Contains(c.run(t, "receipt", "--store", "demo.argus", "--actor", demo.User), "D-0011")
 	})
-	if got := c.run(t, "ingest", "--store", "demo.argus", "chats"); !strings.HasSuffix(got, "-- exit 0\n") || !strings.Contains(got, "  chats\n  read 5 = stored 3 + sightings 0 + quarantined 2\n") {
+	if got := c.run(t, "ingest", "--store", "demo.argus", "--actor", demo.First, "chats"); !strings.Contains(got, "is not anna") {
+		t.Errorf("the user ingests as somebody else:\n%s", got)
+	}
+	if got := c.run(t, "ingest", "--store", "demo.argus", "--actor", demo.User, "chats"); !strings.HasSuffix(got, "-- exit 0\n") || !strings.Contains(got, "  chats\n  read 5 = stored 3 + sightings 0 + quarantined 2\n") {
 		t.Errorf("ingest beside the demo:\n%s", got)
 	}
-	stop(t, demo)
+	stop(t, server)
 	if got := c.run(t, "verify", "--store", "demo.argus"); !strings.Contains(got, "SOUND") {
 		t.Errorf("verify:\n%s", got)
 	}

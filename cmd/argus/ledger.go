@@ -25,10 +25,16 @@ import (
 func (a *app) ledgerCommand() *cobra.Command {
 	var from uint64
 	var limit int
+	var oversee bool
 	c := &cobra.Command{
 		Use:   "ledger",
 		Short: "List the recorded acts, and check that none was changed",
 		Long: `List the recorded acts, and check that none was changed.
+
+In a store with people, these are the acts under your authority. --oversee lists the acts of
+everybody, for an overseer or the judge, and needs no authority: who did what, when, under
+which authority and why. Only the judge also sees the words of each act, and nobody but the
+defence those of the defence. Reading the ledger is itself an act in it.
 
 If the store cannot be written, because its media are write-protected or its disk
 is full, Argus records your acts in a ledger of your own (--reader), signed with a
@@ -37,6 +43,9 @@ key of your own. They are listed below the acts of the store, marked "own".`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := between(c, "limit", limit, 1, math.MaxInt); err != nil {
 				return err
+			}
+			if oversee {
+				return a.administer(c, func(ctx context.Context, n *node.Node) error { return a.oversee(ctx, n, from, limit) })
 			}
 			n, who, err := a.open(c.Context())
 			if err != nil {
@@ -48,6 +57,7 @@ key of your own. They are listed below the acts of the store, marked "own".`,
 	}
 	c.Flags().Uint64Var(&from, "from", 0, "the number of the first entry to list (default the last --limit entries)")
 	c.Flags().IntVar(&limit, "limit", 50, "the maximum number of entries to list")
+	c.Flags().BoolVar(&oversee, "oversee", false, "list the acts of everybody, without the words that you may not read")
 	c.AddCommand(a.ledgerCorrect(), a.ledgerDestroy())
 	return c
 }
@@ -163,6 +173,35 @@ the store can run it, and the ledger records it.`,
 	}
 	c.Flags().StringVar(&order, "order", "", "the `order` in words, with the court that issued it")
 	return c
+}
+
+// oversee lists the acts of everybody.
+func (a *app) oversee(ctx context.Context, n *node.Node, from uint64, limit int) error {
+	who := a.says()
+	var err error
+	if who.Actor, err = n.Admin.Actor(ctx, who.Actor); err != nil {
+		return err
+	}
+	entries, err := n.Desk.Oversee(ctx, who, from, limit)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		err := voice.Say(a.out, "entry", e, func(o *voice.Output, e desk.Overseen) {
+			printEntry(o, "", e.Entry)
+			if e.Withheld && !e.Destroyed {
+				o.Linef("          its words are withheld")
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	report, err := verify.Ledger(ctx, a.storePath(), "")
+	if err != nil {
+		return err
+	}
+	return a.sayLedgerReport("verified", report)
 }
 
 func (a *app) listLedger(ctx context.Context, n *node.Node, who desk.Who, from uint64, limit int) error {

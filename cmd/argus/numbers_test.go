@@ -26,6 +26,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/demo"
 	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/evidence"
 	"github.com/argus-evidence/argus/internal/query"
@@ -52,9 +53,11 @@ func TestEveryPrintedNumber(t *testing.T) {
 		t.Fatalf("not all deliveries of the world are there: %q", made)
 	}
 	mixed := mixedDelivery(t)
+	t.Setenv("ARGUS_ACTOR", demo.User)
 	ingested, _ := tells(t, "ingest", "--json", mixed)
 	scopes := []string{"", "-delivery:1", "delivery:2 OR delivery:8 OR delivery:11 -is:locked"}
-	for _, scope := range scopes[1:] {
+	first := 2 + len(demo.Orders)
+	for _, scope := range scopes {
 		tells(t, "authority", "add", "--basis", "b", "--granted-by", "g", "--for", "p", "--scope", scope)
 	}
 	h := walkRecords(t, filepath.Join(dir, "demo.argus"))
@@ -63,11 +66,11 @@ func TestEveryPrintedNumber(t *testing.T) {
 	h.checkPlan(t, mixed)
 	h.checkStore(t)
 
-	_, link, _ := startServing(t, "serve", "--no-open", "--authority", "A-0001")
+	_, link, _ := startServing(t, "serve", "--no-open", "--authority", "A-0004")
 	page := openPage(t, link)
 	for i, scope := range scopes {
 		seen := h.inScope(t, scope)
-		authority := fmt.Sprintf("A-%04d", i+1)
+		authority := fmt.Sprintf("A-%04d", first+i)
 		page.authority = authority
 		asks := func(args ...string) string {
 			out, _ := tells(t, append([]string{"--authority", authority}, args...)...)
@@ -600,7 +603,7 @@ func (h *walked) checkSheets(t *testing.T, f found, q string) {
 				want[strings.TrimSuffix(rest, "/count")] = n
 			}
 		}
-		out, _ := tells(t, append([]string{"search", "--authority", "A-0001", "--csv"}, append(args, "--", q)...)...)
+		out, _ := tells(t, append([]string{"search", "--authority", "A-0004", "--csv"}, append(args, "--", q)...)...)
 		rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 		if err != nil {
 			t.Fatal(err)
@@ -891,7 +894,14 @@ func (h *walked) checkDemo(t *testing.T, printed []string) {
 
 // servedPage makes the requests that the page in the browser makes.
 type servedPage struct {
-	at, session, authority string
+	at, token, session, authority string
+}
+
+// say sets the headers of a request.
+func (p *servedPage) say(r *http.Request) {
+	for name, value := range map[string]string{"X-Argus-Token": p.token, "X-Argus-Session": p.session, "X-Argus-Authority": p.authority, "Content-Type": "application/json"} {
+		r.Header.Set(name, value)
+	}
 }
 
 func openPage(t *testing.T, link string) *servedPage {
@@ -900,13 +910,12 @@ func openPage(t *testing.T, link string) *servedPage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &servedPage{at: "http://" + u.Host}
-	token := strings.TrimPrefix(u.Fragment, "token=")
-	p.session, _ = p.object(t, "POST", "/api/open", nil, "X-Argus-Token", token)["session"].(string)
+	p := &servedPage{at: "http://" + u.Host, token: strings.TrimPrefix(u.Fragment, "token=")}
+	p.session, _ = p.object(t, "POST", "/api/open", nil)["session"].(string)
 	return p
 }
 
-func (p *servedPage) answer(t *testing.T, method, path string, body any, headers ...string) (answer any) {
+func (p *servedPage) answer(t *testing.T, method, path string, body any) (answer any) {
 	t.Helper()
 	var sent io.Reader
 	if body != nil {
@@ -920,10 +929,7 @@ func (p *servedPage) answer(t *testing.T, method, path string, body any, headers
 	if err != nil {
 		t.Fatal(err)
 	}
-	headers = append(headers, "X-Argus-Session", p.session, "X-Argus-Authority", p.authority, "Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
+	p.say(r)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -939,9 +945,9 @@ func (p *servedPage) answer(t *testing.T, method, path string, body any, headers
 	return answer
 }
 
-func (p *servedPage) object(t *testing.T, method, path string, body any, headers ...string) map[string]any {
+func (p *servedPage) object(t *testing.T, method, path string, body any) map[string]any {
 	t.Helper()
-	answer, ok := p.answer(t, method, path, body, headers...).(map[string]any)
+	answer, ok := p.answer(t, method, path, body).(map[string]any)
 	if !ok {
 		t.Fatalf("%s %s: no object", method, path)
 	}

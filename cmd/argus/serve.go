@@ -23,7 +23,8 @@ import (
 type serveFlags struct {
 	port   int
 	noOpen bool
-	people []string // who get links, instead of the user
+	people []string // who gets a link, in place of the user
+	plays  bool     // one browser plays all people, and only the first gets a link
 }
 
 func (f *serveFlags) add(c *cobra.Command) {
@@ -101,6 +102,7 @@ type serving struct {
 	Store string       `json:"store"`
 	URL   string       `json:"url"` // the first
 	Links []servedLink `json:"links"`
+	Plays int          `json:"plays,omitempty"` // how many people the page can be, in the demonstration
 }
 
 // servedLink is the link of one actor.
@@ -113,6 +115,9 @@ func printServing(o *voice.Output, s serving) {
 	if len(s.Links) == 1 {
 		o.Linef("Argus serves %s to one browser on this machine. Open this link; it works once:", s.Store)
 		o.Linef("%s", s.URL)
+		if s.Plays > 1 {
+			o.Linef("In it, you can play each of the %d people of the case: press the button with the authority.", s.Plays)
+		}
 	} else {
 		o.Linef("Argus serves %s on this machine, to each person by a link of their own. Each works once:", s.Store)
 		for _, l := range s.Links {
@@ -137,7 +142,7 @@ func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, asks []desk.
 	if err != nil {
 		return fmt.Errorf("listen: %w; choose another port with --port", err)
 	}
-	served := node.Served{Store: name, Log: slog.New(slog.NewTextHandler(a.err, nil))}
+	served := node.Served{Store: name, Switch: f.plays, Log: slog.New(slog.NewTextHandler(a.err, nil))}
 	said := serving{Store: name}
 	for _, who := range asks {
 		token := node.NewToken()
@@ -146,6 +151,9 @@ func (a *app) serve(c *cobra.Command, n *node.Node, s *node.Shared, asks []desk.
 		said.Links = append(said.Links, servedLink{who.Actor, fmt.Sprintf("http://%s/#token=%s", listener.Addr(), token)})
 	}
 	said.URL = said.Links[0].URL
+	if f.plays {
+		said.Links, said.Plays = said.Links[:1], len(asks)
+	}
 	if err := voice.Say(a.out, "serving", said, printServing); err != nil {
 		return errors.Join(err, listener.Close())
 	}

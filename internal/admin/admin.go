@@ -51,14 +51,17 @@ type Options struct {
 // [ErrWriteProtected] if nothing can be written, and argus.ErrLocked, having done
 // nothing, if another process held the ledger for too long. For the actor, see
 // [Admin.Actor].
-type Admin struct{ o Options }
+type Admin struct {
+	o          Options
+	recognised string // who acts, if the caller knows; "" for the user of this process
+}
 
 // New returns the Admin of a store.
 func New(o Options) *Admin {
 	if o.Failpoint == nil {
 		o.Failpoint = func(string) {}
 	}
-	return &Admin{o}
+	return &Admin{o: o}
 }
 
 // recorded writes an act to the ledger, which the caller already holds.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/argus-evidence/argus"
@@ -18,36 +19,69 @@ func OpenPeople(dir string) (*wordlist.Store, error) {
 	return wordlist.OpenKind(dir, wordlist.Kind{Word: "person", Suffix: ".json", Limit: people.Limit, Hash: people.Hash})
 }
 
-// People returns the people in a store as they are now, sorted by id, including those who
-// have left. If a document is damaged, or the ledger contradicts it, the error is
-// argus.ErrDamaged, because nobody can tell then who may do which act.
-func People(store *wordlist.Store) ([]people.Actor, error) {
-	versions, err := store.List()
-	if err != nil {
-		return nil, err
-	}
-	var list []people.Actor
-	for i, v := range versions {
-		if v.Damage != "" {
-			return nil, fmt.Errorf("read people: %w: %s", argus.ErrDamaged, v.Damage)
-		}
-		if i+1 < len(versions) && versions[i+1].Name == v.Name {
-			continue // an earlier version
-		}
-		data, err := store.Read(v.Name, v.Hash)
+// People returns the people of a store as they are now, by their ids, with those who have
+// left. A document that is damaged, or that the ledger contradicts, is argus.ErrDamaged:
+// nobody can tell then who may do what.
+func People(store *wordlist.Store) (list []people.Actor, err error) {
+	for one, err := range versions(store, true) {
 		if err != nil {
 			return nil, err
 		}
-		one, err := people.Parse(data)
-		if err != nil {
-			return nil, fmt.Errorf("read person %s: %w: %w", v.Name, argus.ErrDamaged, err)
-		}
-		list = append(list, *one)
+		list = append(list, one)
 	}
 	return list, nil
 }
 
-// People returns the people in the store, including those who have left.
+// Ever returns the ids of those who have a role or once had it.
+func Ever(store *wordlist.Store, role people.Role) (ids []string, err error) {
+	for one, err := range versions(store, false) {
+		if err != nil {
+			return nil, err
+		}
+		if one.Has(role) {
+			ids = append(ids, one.ID)
+		}
+	}
+	return ids, nil
+}
+
+// versions yields the versions of the people of a store, by their ids, in order: all of them, or
+// the last of each.
+func versions(store *wordlist.Store, last bool) iter.Seq2[people.Actor, error] {
+	return func(yield func(people.Actor, error) bool) {
+		versions, err := store.List()
+		if err != nil {
+			yield(people.Actor{}, err)
+			return
+		}
+		for i, v := range versions {
+			if last && v.Damage == "" && i+1 < len(versions) && versions[i+1].Name == v.Name {
+				continue
+			}
+			one, err := version(store, v)
+			if !yield(one, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func version(store *wordlist.Store, v wordlist.Version) (people.Actor, error) {
+	if v.Damage != "" {
+		return people.Actor{}, fmt.Errorf("read people: %w: %s", argus.ErrDamaged, v.Damage)
+	}
+	data, err := store.Read(v.Name, v.Hash)
+	if err != nil {
+		return people.Actor{}, err
+	}
+	one, err := people.Parse(data)
+	if err != nil {
+		return people.Actor{}, fmt.Errorf("read person %s: %w: %w", v.Name, argus.ErrDamaged, err)
+	}
+	return *one, nil
+}
+
+// People returns the people of the store, with those who have left.
 func (a *Admin) People() ([]people.Actor, error) {
 	if a.o.People == nil {
 		return nil, nil
@@ -66,7 +100,13 @@ func (a *Admin) Actor(ctx context.Context, wanted string) (string, error) {
 	}
 	user := ActorName()
 	if len(list) == 0 {
-		return cmp.Or(wanted, user), nil
+		return cmp.Or(wanted, a.recognised, user), nil
+	}
+	if a.recognised != "" {
+		if i := slices.IndexFunc(list, func(one people.Actor) bool { return one.ID == a.recognised && len(one.Roles) > 0 }); i < 0 {
+			return "", a.refused(ctx, a.recognised, "", fmt.Errorf("%w: %s is not one of the people of this store", argus.ErrRefused, a.recognised))
+		}
+		return a.recognised, nil
 	}
 	one, err := people.Recognise(list, user, wanted)
 	if err != nil {
@@ -75,7 +115,11 @@ func (a *Admin) Actor(ctx context.Context, wanted string) (string, error) {
 	return one.ID, nil
 }
 
-// may returns the actor's name if the actor may do an act.
+// Recognised returns an Admin for somebody whom the caller has recognised, as by the session
+// of a link: all acts are that person's, and none is allowed once he has left.
+func (a *Admin) Recognised(actor string) *Admin { return &Admin{o: a.o, recognised: actor} }
+
+// may returns who acts, if that actor may do an act.
 func (a *Admin) may(ctx context.Context, wanted, action string) (actor string, err error) {
 	if actor, err = a.Actor(ctx, wanted); err != nil || a.o.May == nil {
 		return actor, err

@@ -9,10 +9,12 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
@@ -29,6 +31,8 @@ type office interface {
 	Deliveries(context.Context, desk.Who) ([]desk.Delivery, error)
 	Receipt(context.Context, desk.Who, argus.DeliveryNumber) (*desk.Delivery, error)
 	Ledger(ctx context.Context, who desk.Who, from uint64, limit int) ([]ledger.Entry, error)
+	Oversee(ctx context.Context, who desk.Who, from uint64, limit int) ([]desk.Overseen, error)
+	Orders(ctx context.Context, who desk.Who, all bool) ([]desk.Order, error)
 	Authorities(ctx context.Context, actor string) ([]authority.Authority, error)
 }
 
@@ -51,11 +55,21 @@ type Person struct {
 	Roles []string `json:"roles"`
 }
 
+// AuthorityChange changes an authority.
+type AuthorityChange struct {
+	Kind   string    `json:"kind" enum:"suspend,resume,extend,revoke"`
+	Reason string    `json:"reason" minLength:"1" maxLength:"1000"`
+	Until  time.Time `json:"until,omitzero" doc:"the new end, of an extension"`
+}
+
 // Options configure the server and its sessions.
 type Options struct {
 	Links []Link
 	// People returns the people who currently use the store. Default: none.
 	People func() ([]Person, error)
+	// ChangeAuthority suspends, resumes, extends or revokes an authority for an actor whom a
+	// session recognised. Default: nobody can.
+	ChangeAuthority func(ctx context.Context, actor string, n authority.Number, c AuthorityChange) error
 	// Switch lets any session become that of any other link. It is for demonstrations, in
 	// which one person plays all roles. Default: false.
 	Switch bool
@@ -86,6 +100,11 @@ func New(d office, o Options) http.Handler {
 	if o.Damage == nil {
 		o.Damage = func(err error) (string, bool) {
 			return "stored bytes have changed; run argus verify", errors.Is(err, argus.ErrDamaged)
+		}
+	}
+	if o.ChangeAuthority == nil {
+		o.ChangeAuthority = func(context.Context, string, authority.Number, AuthorityChange) error {
+			return fmt.Errorf("%w: this server changes no authorities", argus.ErrRefused)
 		}
 	}
 	if o.People == nil {

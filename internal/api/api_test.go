@@ -98,6 +98,14 @@ func (f *fake) Ledger(_ context.Context, who desk.Who, from uint64, limit int) (
 	return []ledger.Entry{{Seq: 1}}, f.note(who, "ledger %d %d", from, limit)
 }
 
+func (f *fake) Oversee(_ context.Context, who desk.Who, from uint64, limit int) ([]desk.Overseen, error) {
+	return []desk.Overseen{{Entry: ledger.Entry{Seq: 1}, Withheld: true}}, f.note(who, "oversee %d %d", from, limit)
+}
+
+func (f *fake) Orders(_ context.Context, who desk.Who, all bool) ([]desk.Order, error) {
+	return []desk.Order{{Authority: authority.Authority{Number: 7}, State: authority.Suspended, May: []string{ledger.RevokeAuthority}}}, f.note(who, "orders %t", all)
+}
+
 func (f *fake) Authorities(_ context.Context, actor string) ([]authority.Authority, error) {
 	return []authority.Authority{{Number: 1, Basis: "own data"}}, nil
 }
@@ -107,6 +115,13 @@ func serve(t *testing.T, f *fake) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(New(f, Options{
 		Links: []Link{{Who: desk.Who{Actor: "ann", Authority: "A-0001", Purpose: "test"}, Token: "sesame"}}, Store: "case.argus",
+		People: func() ([]Person, error) { return []Person{{Actor: "omar", Roles: []string{"overseer"}}}, nil },
+		ChangeAuthority: func(_ context.Context, actor string, n authority.Number, c AuthorityChange) error {
+			if actor != "ann" || n != 7 || c != (AuthorityChange{Kind: "revoke", Reason: "over"}) {
+				return fmt.Errorf("%w: %s changes %s: %+v", argus.ErrRefused, actor, n, c)
+			}
+			return nil
+		},
 		Web: fstest.MapFS{"index.html": {Data: []byte("<!doctype html>the page")}, "argus.js": {Data: []byte("1")}},
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}))
@@ -162,7 +177,7 @@ func do(t *testing.T, c *http.Client, method, target, body string, header http.H
 
 var (
 	files      = []string{"/", "/argus.js"}
-	everything = append([]string{"/api/session", "/api/deliveries", "/api/deliveries/7", "/api/ledger", "/api/messages/ab01",
+	everything = append([]string{"/api/session", "/api/deliveries", "/api/deliveries/7", "/api/ledger", "/api/oversight", "/api/authorities", "/api/authorities?all=true", "/api/people", "/api/messages/ab01",
 		"/api/conversation?ref=ab01", "/api/openapi.json", "/api/open", "/api/nothing", "/api/", "/nothing"}, files...)
 )
 
@@ -424,6 +439,11 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/deliveries", "", nil, "ann/A-0001/test deliveries", `"delivery":"D-0007"`},
 		{"GET", "/api/deliveries/D-0007", "", nil, "ann/A-0001/test receipt D-0007", `"delivery":"D-0007"`},
 		{"GET", "/api/ledger?from=3", "", nil, "ann/A-0001/test ledger 3 100", `"seq":1`},
+		{"GET", "/api/authorities", "", nil, "ann/A-0001/test orders false", `"state":"suspended","may":["authority.revoke"]`},
+		{"GET", "/api/authorities?all=true", "", nil, "ann/A-0001/test orders true", `"authority":"A-0007"`},
+		{"POST", "/api/authorities/a-7/changes", `{"kind":"revoke","reason":"over"}`, nil, "ann/A-0001/test orders true", `"authority":"A-0007"`},
+		{"GET", "/api/people", "", nil, "ann/A-0001/test orders true", `[{"actor":"omar","roles":["overseer"]}]`},
+		{"GET", "/api/oversight?from=3", "", nil, "ann/A-0001/test oversee 3 100", `"withheld":true`},
 		{"GET", "/api/session", "", nil, "", `"store":"case.argus"`},
 		{"GET", "/", "", nil, "", "the page"},
 	} {
@@ -494,6 +514,12 @@ func TestBadRequests(t *testing.T) {
 		{"GET", "/api/deliveries/x", "", 404},
 		{"GET", "/api/conversation?before=501&ref=ab01", "", 422},
 		{"GET", "/api/ledger?limit=-1", "", 422},
+		{"GET", "/api/oversight?limit=-1", "", 422},
+		{"POST", "/api/authorities/x/changes", `{"kind":"revoke","reason":"over"}`, 404},
+		{"POST", "/api/authorities/7/changes", `{"kind":"lift","reason":"over"}`, 422},
+		{"POST", "/api/authorities/7/changes", `{"kind":"revoke","reason":""}`, 422},
+		{"POST", "/api/authorities/7/changes", `{"kind":"revoke"}`, 422},
+		{"POST", "/api/authorities/8/changes", `{"kind":"revoke","reason":"over"}`, 403},
 		{"GET", "/api/nothing", "", 404},
 		{"GET", "/../go.mod", "", 307},
 		{"DELETE", "/api/search", "", 405},
@@ -531,7 +557,7 @@ func TestOpenAPI(t *testing.T) {
 			operations = append(operations, operation.OperationID)
 		}
 	}
-	if doc.OpenAPI != "3.1.0" || len(operations) != 10 {
+	if doc.OpenAPI != "3.1.0" || len(operations) != 14 {
 		t.Errorf("OpenAPI %s with operations %q", doc.OpenAPI, operations)
 	}
 	message := doc.Components.Schemas["Message"].Properties
@@ -559,14 +585,18 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	for path, test := range map[string]struct {
 		of, body string
 	}{
-		"/api/search":            {"/api/search", `{"query":"loods"}`},
-		"/api/query":             {"/api/query", `{"query":"loods","and":[{"field":"from","value":"a"}],"not":[{"field":"is","value":"call"}]}`},
-		"/api/messages/ab01":     {"/api/messages/{ref}", ""},
-		"/api/conversation":      {"/api/conversation", ""},
-		"/api/deliveries":        {"/api/deliveries", ""},
-		"/api/deliveries/D-0007": {"/api/deliveries/{number}", ""},
-		"/api/ledger":            {"/api/ledger", ""},
-		"/api/session":           {"/api/session", ""},
+		"/api/search":                {"/api/search", `{"query":"loods"}`},
+		"/api/query":                 {"/api/query", `{"query":"loods","and":[{"field":"from","value":"a"}],"not":[{"field":"is","value":"call"}]}`},
+		"/api/messages/ab01":         {"/api/messages/{ref}", ""},
+		"/api/conversation":          {"/api/conversation", ""},
+		"/api/deliveries":            {"/api/deliveries", ""},
+		"/api/deliveries/D-0007":     {"/api/deliveries/{number}", ""},
+		"/api/ledger":                {"/api/ledger", ""},
+		"/api/oversight":             {"/api/oversight", ""},
+		"/api/people":                {"/api/people", ""},
+		"/api/authorities":           {"/api/authorities", ""},
+		"/api/authorities/7/changes": {"/api/authorities/{number}/changes", `{"kind":"revoke","reason":"over"}`},
+		"/api/session":               {"/api/session", ""},
 	} {
 		method, operation := "GET", get
 		if test.body != "" {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/query"
 )
@@ -55,7 +56,7 @@ func problem(ctx context.Context, o Options, err error) *Problem {
 	case errors.As(err, &syntax):
 		return &Problem{Status: http.StatusUnprocessableEntity, Title: "The query does not parse", Detail: syntax.Message,
 			Place: &Place{Offset: syntax.Offset, Length: syntax.Length, Hint: syntax.Hint}}
-	case errors.Is(err, desk.ErrRequest):
+	case errors.Is(err, desk.ErrRequest), errors.Is(err, authority.ErrInvalid), errors.Is(err, authority.ErrRevoked):
 		return &Problem{Status: http.StatusUnprocessableEntity, Title: "Bad request", Detail: err.Error()}
 	case errors.Is(err, argus.ErrRefused):
 		return &Problem{Status: http.StatusForbidden, Title: "Refused", Detail: err.Error()}

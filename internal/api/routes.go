@@ -83,6 +83,15 @@ type (
 		From  uint64 `query:"from" doc:"number of the first entry; 0 for the newest entries"`
 		Limit int    `query:"limit" minimum:"0" maximum:"1000" default:"100"`
 	}
+	authoritiesInput struct {
+		Asker
+		All bool `query:"all" doc:"all of the store, for whoever may see them; default those that name the asker"`
+	}
+	authorityChangeInput struct {
+		Asker
+		Number string `path:"number" doc:"A-0001 or 1"`
+		Body   AuthorityChange
+	}
 	sessionInput struct{ Asker }
 	switchInput  struct {
 		Asker
@@ -161,6 +170,32 @@ func routes(mux *http.ServeMux, d office, o Options, all sessions) huma.API {
 	add(api, o, "GET", "/api/ledger", "ledger", "Entries of the ledger",
 		func(ctx context.Context, who desk.Who, in *ledgerInput) ([]ledger.Entry, error) {
 			return d.Ledger(ctx, who, in.From, in.Limit)
+		})
+	add(api, o, "GET", "/api/oversight", "oversee", "The acts of everybody, for an overseer or the judge, without the words that the asker may not read",
+		func(ctx context.Context, who desk.Who, in *ledgerInput) ([]desk.Overseen, error) {
+			return d.Oversee(ctx, who, in.From, in.Limit)
+		})
+	add(api, o, "GET", "/api/authorities", "authorities", "Authorities with their state and their scope in plain words",
+		func(ctx context.Context, who desk.Who, in *authoritiesInput) ([]desk.Order, error) {
+			return d.Orders(ctx, who, in.All)
+		})
+	add(api, o, "POST", "/api/authorities/{number}/changes", "changeAuthority", "Suspend, resume, extend or revoke an authority at once",
+		func(ctx context.Context, who desk.Who, in *authorityChangeInput) ([]desk.Order, error) {
+			number, err := authority.ParseNumber(in.Number)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", argus.ErrNotFound, err)
+			}
+			if err := o.ChangeAuthority(ctx, who.Actor, number, in.Body); err != nil {
+				return nil, err
+			}
+			return d.Orders(ctx, who, true)
+		})
+	add(api, o, "GET", "/api/people", "people", "The people of the store, for whoever may see all authorities",
+		func(ctx context.Context, who desk.Who, _ *sessionInput) ([]Person, error) {
+			if _, err := d.Orders(ctx, who, true); err != nil {
+				return nil, err
+			}
+			return o.People()
 		})
 	add(api, o, "GET", "/api/session", "session", "The asker, and the authorities that name him",
 		func(ctx context.Context, who desk.Who, _ *sessionInput) (*Session, error) {

@@ -155,6 +155,36 @@ func (a *Authority) Suspended() (by *Change) {
 	return by
 }
 
+// State says whether an authority applies at a time.
+type State string
+
+// The states.
+const (
+	InForce   State = "in-force"
+	Damaged   State = "damaged"
+	Revoked   State = "revoked"
+	Suspended State = "suspended"
+	NotYet    State = "not-yet"
+	Ended     State = "ended"
+)
+
+// State returns the state of the authority.
+func (a *Authority) State(now time.Time) State {
+	switch {
+	case a.Damage != "":
+		return Damaged
+	case a.Revoked != nil:
+		return Revoked
+	case a.Suspended() != nil:
+		return Suspended
+	case now.Before(a.From):
+		return NotYet
+	case !a.Until.IsZero() && !now.Before(a.Until):
+		return Ended
+	}
+	return InForce
+}
+
 // Kinds are the kinds of order.
 var Kinds = []string{"production-order", "search", "eio", "epoc", "mla", "jit", "transfer", "research", "own-material"}
 
@@ -306,23 +336,20 @@ func Only(actor string, list []Authority, now time.Time) (*Authority, error) {
 	var names, ended []string
 	for i := range list {
 		a := &list[i]
-		var why string
-		switch {
-		case a.Damage != "":
-			why = "is damaged"
-		case a.Revoked != nil:
-			why = "was revoked at " + stamp(a.Revoked.At)
-		case a.Suspended() != nil:
-			why = "has been suspended since " + stamp(a.Suspended().At)
-		case now.Before(a.From):
-			why = "begins at " + stamp(a.From)
-		case !a.Until.IsZero() && !now.Before(a.Until):
-			why = "ended at " + stamp(a.Until)
-		default:
+		switch a.State(now) {
+		case InForce:
 			open, names = append(open, a), append(names, a.Number.String())
-			continue
+		case Damaged:
+			ended = append(ended, a.Number.String()+" is damaged")
+		case Revoked:
+			ended = append(ended, a.Number.String()+" was revoked at "+stamp(a.Revoked.At))
+		case Suspended:
+			ended = append(ended, a.Number.String()+" has been suspended since "+stamp(a.Suspended().At))
+		case NotYet:
+			ended = append(ended, a.Number.String()+" begins at "+stamp(a.From))
+		case Ended:
+			ended = append(ended, a.Number.String()+" ended at "+stamp(a.Until))
 		}
-		ended = append(ended, a.Number.String()+" "+why)
 	}
 	switch {
 	case len(open) == 1:

@@ -55,6 +55,14 @@ type Parts struct {
 	// Default: they are not.
 	Beside      func() bool
 	Authorities *authority.Store
+	// May returns argus.ErrRefused if an actor may not do an act that needs no authority.
+	// Default: nobody may do any.
+	May func(actor, action string) error
+	// MayRead returns which entries an actor may read by an act of the ledger (ledger,
+	// ledger.oversee, ledger.words), under an authority or, if that is nil, without one; nil if
+	// there is no rule about it. The error is argus.ErrRefused if the actor may read none.
+	// Default: no rule about the act ledger, and nobody may do the others.
+	MayRead func(actor, action string, under *authority.Authority) (func(*ledger.Entry) bool, error)
 	// Inside reads bytes of a file inside an original that is an archive. Default: none;
 	// such records are not shown raw.
 	Inside func(ctx context.Context, original argus.Original, file io.ReaderAt, where argus.Where, data []byte) error
@@ -109,6 +117,19 @@ type recorder interface {
 func New(parts Parts) *Desk {
 	if parts.Beside == nil {
 		parts.Beside = func() bool { return false }
+	}
+	if parts.May == nil {
+		parts.May = func(_, action string) error {
+			return fmt.Errorf("%s: %w: only the people of a store can do it, and this one has none", action, argus.ErrRefused)
+		}
+	}
+	if parts.MayRead == nil {
+		parts.MayRead = func(_, action string, _ *authority.Authority) (func(*ledger.Entry) bool, error) {
+			if action != ledger.ReadLedger {
+				return nil, fmt.Errorf("%s: %w: nobody oversees this store", action, argus.ErrRefused)
+			}
+			return nil, nil
+		}
 	}
 	return &Desk{parts: parts, openings: map[argus.DeliveryNumber]argus.Opening{}, sealed: map[argus.DeliveryNumber]bool{}}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -111,10 +112,10 @@ func call(of any, method string, args []any) (any, error) {
 // tests of refusals, of expiry, of entries before reads, and of data outside the scope
 // therefore cover it.
 func TestEveryWayOut(t *testing.T) {
-	// These read none of the case's data: they act, ask again, or return authorities and
-	// query texts.
+	// These read no data of the case: they act, ask again, or return authorities, query
+	// texts and acts.
 	none := map[reflect.Type][]string{
-		reflect.TypeFor[*Desk]():     {"Act", "Authorities", "Change", "Stand"},
+		reflect.TypeFor[*Desk]():     {"Act", "Authorities", "Change", "Orders", "Oversee", "Stand"},
 		reflect.TypeFor[*Permit]():   {"Still"},
 		reflect.TypeFor[*Standing](): {"Batch"},
 	}
@@ -449,4 +450,80 @@ func (l *fullLedger) Append(ctx context.Context, act ledger.Act) (ledger.Entry, 
 	}
 	l.left--
 	return l.recorder.Append(ctx, act)
+}
+
+// TestOversee: only whoever may oversees, the ledger has it first, and the words that the asker
+// may not read are withheld.
+func TestOversee(t *testing.T) {
+	o := newOffice(t)
+	first(t, o)
+	if got, err := o.Oversee(t.Context(), Who{Actor: "omar"}, 0, 0); !errors.Is(err, argus.ErrRefused) || got != nil {
+		t.Errorf("without people: %v, %v", got, err)
+	}
+	all := func(*ledger.Entry) bool { return true }
+	may := map[string]func(*ledger.Entry) bool{"omar " + ledger.Oversee: all, "bram " + ledger.Oversee: all, "bram " + words: func(e *ledger.Entry) bool { return e.Actor != "dora" }}
+	o.parts.MayRead = func(actor, action string, under *authority.Authority) (func(*ledger.Entry) bool, error) {
+		if under != nil {
+			return all, nil
+		}
+		sees := may[actor+" "+action]
+		if sees == nil {
+			return nil, argus.ErrRefused
+		}
+		return sees, nil
+	}
+	for _, actor := range []string{"anna", "dora"} {
+		who := o.grant(t, "")
+		who.Actor = actor
+		if _, err := o.Search(t.Context(), who, SearchRequest{Query: "harbour"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := o.Oversee(t.Context(), who, 0, 0); !errors.Is(err, argus.ErrRefused) || got != nil {
+			t.Errorf("%s oversees: %v, %v", actor, got, err)
+		}
+	}
+	seen := func(actor string, from uint64, limit int) (list []string) {
+		got, err := o.Oversee(t.Context(), Who{Actor: actor, Purpose: "the yearly review"}, from, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range got {
+			list = append(list, strings.Join(strings.Fields(fmt.Sprint(e.Seq, " ", e.Actor, " ", e.Action, " ", e.Authority, " ", e.Subject, " ", e.Detail["reason"], " ", e.Withheld)), " "))
+		}
+		return list
+	}
+	before := len(entries(t, o))
+	want := []string{"2 anna search A-0001 true", "3 anna refused refused true", "4 dora search A-0002 true", "5 dora refused refused true", "6 omar ledger.oversee true"}
+	if diff := cmp.Diff(want, seen("omar", 2, 0)); diff != "" || before != 5 {
+		t.Errorf("%d entries; %s", before, diff)
+	}
+	want = []string{"4 dora search A-0002 true", "5 dora refused refused true", "6 omar ledger.oversee false", "7 bram ledger.oversee false"}
+	if diff := cmp.Diff(want, seen("bram", 0, 4)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"2 anna search A-0001 harbour false"}, seen("bram", 2, 1)); diff != "" {
+		t.Error(diff)
+	}
+	if e := entries(t, o)[5]; e.Purpose != "the yearly review" {
+		t.Errorf("the act is %+v", e)
+	}
+	o.parts.Ledger = &fullLedger{o.ledger, 0}
+	if got, err := o.Oversee(t.Context(), Who{Actor: "omar"}, 0, 0); !errors.Is(err, errDisk) || got != nil {
+		t.Errorf("a ledger that takes nothing: %v, %v", got, err)
+	}
+	o.parts.Ledger = removing{o.ledger, func() { delete(may, "omar "+ledger.Oversee) }}
+	if got, err := o.Oversee(t.Context(), Who{Actor: "omar"}, 0, 0); !errors.Is(err, argus.ErrRefused) || got != nil {
+		t.Errorf("somebody whose role ends meanwhile: %v, %v", got, err)
+	}
+}
+
+// removing calls a function before it lists its entries.
+type removing struct {
+	recorder
+	before func()
+}
+
+func (l removing) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[ledger.Entry, error] {
+	l.before()
+	return l.recorder.Entries(ctx, from, limit)
 }

@@ -74,6 +74,10 @@ const (
 	// Beyond: the messages that an authority leaves out were counted.
 	Beyond     = "beyond"
 	ReadLedger = "ledger"
+	// ListAuthorities: the authorities and people of everybody were listed.
+	ListAuthorities = "authority.list"
+	// Oversee: the acts of everybody were read ([Entry.WithoutWords]).
+	Oversee = "ledger.oversee"
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
 	Correct = "ledger.correct"
 	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).
@@ -110,6 +114,25 @@ type Act struct {
 	// Subject is the thing asked for: a query, a reference, a number.
 	Subject string            `json:"subject,omitempty"`
 	Detail  map[string]string `json:"detail,omitempty"`
+}
+
+// WithoutWords returns an entry with who acted, when, under which authority and why, and
+// without what was asked for or written: its subject and details are as in the log itself, and
+// for a refusal also the act and the reason that Argus gave.
+func (e Entry) WithoutWords() Entry {
+	if !slices.Contains(plainSubjects, e.Action) {
+		e.Subject = ""
+	}
+	detail := map[string]string{}
+	for name, value := range e.Detail {
+		if slices.Contains(plainDetails, name) || e.Action == Refused && (name == "action" || name == "reason") {
+			detail[name] = value
+		}
+	}
+	if e.Detail = detail; len(detail) == 0 {
+		e.Detail = nil
+	}
+	return e
 }
 
 func (a Act) clean() Act {

@@ -289,7 +289,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 		return nil, err
 	}
 	n.Desk = desk.New(desk.Parts{Evidence: n.current, Index: n.index, Ledger: n.ledger, Beside: n.ledger.isBeside, Authorities: n.authorities,
-		Inside: n.inside, Sealing: n.sealing, Lists: n.lists.Find})
+		May: n.mayAsMember, MayRead: n.mayRead, Inside: n.inside, Sealing: n.sealing, Lists: n.lists.Find})
 	return n, nil
 }
 

@@ -6,11 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/api"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/intake"
@@ -115,21 +118,184 @@ func TestPeople(t *testing.T) {
 	if err := set("", "carla", []string{me}); !errors.Is(err, admin.ErrNoCustodian) {
 		t.Errorf("the last custodian leaves: %v", err)
 	}
+	byLink := n.Admin.Recognised("anna")
+	if _, _, err := byLink.AddList(t.Context(), "carla", "goods", []byte("snow\n")); err != nil {
+		t.Errorf("anna adds a list by her link: %v", err)
+	}
+	if _, err := byLink.SetPerson(t.Context(), "carla", people.Actor{ID: "zoe"}); !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("anna acts as the custodian by her link: %v", err)
+	}
 	if err := set("", "anna", nil); err != nil {
 		t.Fatal(err)
+	}
+	if _, _, err := byLink.AddList(t.Context(), "anna", "goods", []byte("ice\n")); !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("anna adds a list by her link after she has left: %v", err)
 	}
 	if err := ask("anna"); !errors.Is(err, argus.ErrRefused) {
 		t.Errorf("anna after she has left: %v", err)
 	}
-	if got := refusals(t, n); len(got) != 5 {
-		t.Errorf("the ledger has %d refusals, want 5: %q", len(got), got)
+	if got := refusals(t, n); len(got) != 7 {
+		t.Errorf("the ledger has %d refusals, want 7: %q", len(got), got)
 	}
 	if damage, _, _ := verified(t, dir); len(damage) > 0 {
 		t.Errorf("%+v", damage)
 	}
 }
 
-// TestDamagedPeople: nobody can act in a store whose list of people is not complete.
+// TestLedgerOfPeople: in a store with people, somebody who reads sees the acts under his
+// authority; overseer and judge see those of everybody, and only the judge their words; the
+// words of the defence are for the defence only, also after it has left.
+func TestLedgerOfPeople(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 20))
+	n := openStore(t, dir, o)
+	set := func(id string, roles ...people.Role) {
+		one := people.Actor{ID: id, Roles: roles}
+		if id == "carla" {
+			one.Users = []string{admin.ActorName()}
+		}
+		if _, err := n.Admin.SetPerson(t.Context(), "", one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("carla", people.Custodian)
+	set("anna", people.Investigator)
+	set("bram", people.Judge)
+	set("dora", people.Defence)
+	set("omar", people.Overseer)
+	for _, role := range []string{"investigator", "defence"} {
+		a := grant()
+		a.Roles = []string{role}
+		if _, err := n.Admin.AddAuthority(t.Context(), "carla", a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for actor, under := range map[string]string{"anna": "A-0002", "dora": "A-0003", "bram": "A-0001"} {
+		if _, err := n.Desk.Search(t.Context(), desk.Who{Actor: actor, Authority: under, Purpose: "p"}, desk.SearchRequest{Query: "words-of-" + actor}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("dora", people.Partner)
+	subjects := func(entries []ledger.Entry) (all string) {
+		for _, e := range entries {
+			if e.Action == ledger.Search || e.Action == ledger.AddAuthority {
+				all += e.Actor + ":" + e.Subject + " "
+			}
+		}
+		return all
+	}
+	own, err := n.Desk.Ledger(t.Context(), desk.Who{Actor: "anna", Authority: "A-0002", Purpose: "p"}, 0, 0)
+	if got := subjects(own); err != nil || got != "anna:words-of-anna " {
+		t.Errorf("anna sees %q, %v", got, err)
+	}
+	if own, err = n.Desk.Ledger(t.Context(), desk.Who{Actor: "anna", Authority: "A-0001", Purpose: "p"}, 0, 0); err != nil || subjects(own) != "bram:words-of-bram " {
+		t.Errorf("anna sees under the authority of everybody: %q, %v", subjects(own), err)
+	}
+	for actor, want := range map[string][]string{
+		"omar": {"anna: withheld", "bram: withheld", "dora: withheld"},
+		"bram": {"anna:words-of-anna", "bram:words-of-bram", "dora: withheld"},
+	} {
+		all, err := n.Desk.Oversee(t.Context(), desk.Who{Actor: actor}, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range all {
+			if e.Action == ledger.Search {
+				got = append(got, e.Actor+":"+e.Subject+map[bool]string{true: " withheld"}[e.Withheld])
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s oversees %q, want %q", actor, got, want)
+		}
+	}
+	for _, actor := range []string{"carla", "anna", "dora", "zoe"} {
+		if got, err := n.Desk.Oversee(t.Context(), desk.Who{Actor: actor, Authority: "A-0001", Purpose: "p"}, 0, 0); !errors.Is(err, argus.ErrRefused) || got != nil {
+			t.Errorf("%s oversees: %v, %v", actor, got, err)
+		}
+	}
+}
+
+// TestOrders: who may not see all authorities, or not change them, is refused, and the ledger has
+// it; the page of a judge changes them at once.
+func TestOrders(t *testing.T) {
+	dir, o := filepath.Join(t.TempDir(), "s"), testOptions(t)
+	makeStore(t, dir, o, lines(0, 20))
+	n := openStore(t, dir, o)
+	if got, err := n.Desk.Orders(t.Context(), desk.Who{Actor: "anna"}, true); !errors.Is(err, argus.ErrRefused) || got != nil {
+		t.Errorf("all authorities, without people: %v, %v", got, err)
+	}
+	roles := map[string]people.Role{"anna": people.Investigator, "bram": people.Judge, "petra": people.Prosecutor, "omar": people.Overseer, "dora": people.Defence}
+	if _, err := n.Admin.SetPerson(t.Context(), "", people.Actor{ID: "carla", Roles: []people.Role{people.Custodian}, Users: []string{admin.ActorName()}}); err != nil {
+		t.Fatal(err)
+	}
+	for id, role := range roles {
+		if _, err := n.Admin.SetPerson(t.Context(), "", people.Actor{ID: id, Roles: []people.Role{role}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	narrow := grant("anna")
+	narrow.Scope, narrow.Until = "from:A sent:2021-02", time.Now().Add(time.Hour)
+	if _, err := n.Admin.AddAuthority(t.Context(), "carla", narrow); err != nil {
+		t.Fatal(err)
+	}
+	list := func(actor string, all bool) (said []string, err error) {
+		got, err := n.Desk.Orders(t.Context(), desk.Who{Actor: actor}, all)
+		for _, one := range got {
+			said = append(said, strings.Join(slices.Concat([]string{one.Number.String(), string(one.State), strconv.FormatBool(one.Mine)}, one.May), " "))
+		}
+		return said, err
+	}
+	before := len(refusals(t, n))
+	for _, actor := range []string{"anna", "dora", "zoe"} {
+		if got, err := list(actor, true); !errors.Is(err, argus.ErrRefused) || got != nil {
+			t.Errorf("%s lists all: %q, %v", actor, got, err)
+		}
+	}
+	change := func(actor, kind string, until time.Time) error {
+		return n.changeAuthority(t.Context(), actor, 2, api.AuthorityChange{Kind: kind, Reason: "appeal 3", Until: until})
+	}
+	for _, test := range [][2]string{{"anna", "suspend"}, {"dora", "revoke"}, {"omar", "extend"}, {"carla", "revoke"}, {"petra", "suspend"}, {"zoe", "revoke"}} {
+		if err := change(test[0], test[1], time.Time{}); !errors.Is(err, argus.ErrRefused) {
+			t.Errorf("%s may %s: %v", test[0], test[1], err)
+		}
+	}
+	if got := len(refusals(t, n)) - before; got != 9 {
+		t.Errorf("the ledger has %d refusals, want 9", got)
+	}
+	if err := n.changeAuthority(t.Context(), "bram", 2, api.AuthorityChange{Kind: "suspend", Reason: " "}); !errors.Is(err, desk.ErrRequest) {
+		t.Errorf("without a reason: %v", err)
+	}
+	if err := change("bram", "resume", time.Time{}); !errors.Is(err, authority.ErrInvalid) {
+		t.Errorf("one in force is resumed: %v", err)
+	}
+	for _, test := range []struct {
+		actor, kind string
+		until       time.Time
+		want        string
+	}{
+		{"bram", "suspend", time.Time{}, "A-0002 suspended false authority.change authority.revoke"},
+		{"bram", "resume", time.Time{}, "A-0002 in-force false authority.change authority.revoke"},
+		{"bram", "extend", time.Now().Add(2 * time.Hour), "A-0002 in-force false authority.change authority.revoke"},
+		{"petra", "revoke", time.Time{}, "A-0002 revoked false authority.revoke"},
+	} {
+		if err := change(test.actor, test.kind, test.until); err != nil {
+			t.Fatal(test.kind, err)
+		}
+		if got, err := list(test.actor, true); err != nil || len(got) != 2 || got[1] != test.want {
+			t.Errorf("after %s: %q, %v", test.kind, got, err)
+		}
+	}
+	if got, err := list("anna", false); err != nil || !slices.Equal(got, []string{"A-0001 in-force true", "A-0002 revoked true"}) {
+		t.Errorf("anna's own: %q, %v", got, err)
+	}
+	all, err := n.Desk.Orders(t.Context(), desk.Who{Actor: "omar"}, true)
+	if err != nil || len(all) != 2 || !strings.Contains(all[1].Words, "February 2021") || all[1].May != nil {
+		t.Errorf("omar sees %+v, %v", all, err)
+	}
+}
+
+// TestDamagedPeople: without the whole list of its people, nobody can act in a store.
 func TestDamagedPeople(t *testing.T) {
 	for name, harm := range map[string]func(file string) error{
 		"missing": os.Remove,
@@ -189,10 +355,28 @@ func TestRolesDecide(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	disclosed := grant()
+	disclosed.Roles, disclosed.Scope = []string{"defence"}, "from:A"
+	if _, err := n.Admin.AddAuthority(t.Context(), "bram", disclosed); err != nil {
+		t.Fatal(err)
+	}
+	search := func(actor, under string) (uint64, error) {
+		found, err := n.Desk.Search(t.Context(), desk.Who{Actor: actor, Authority: under, Purpose: "p"}, desk.SearchRequest{Query: "crates"})
+		if err != nil {
+			return 0, err
+		}
+		return found.Messages, nil
+	}
+	if found, err := search("finn", "A-0002"); found == 0 || found == 20 || err != nil {
+		t.Errorf("the defence finds %d messages in what was disclosed to it, %v", found, err)
+	}
+	if _, err := search("anna", "A-0002"); !errors.Is(err, argus.ErrRefused) {
+		t.Errorf("the investigator under the authority of the defence: %v", err)
+	}
 	before := len(refusals(t, n))
 	acts := map[string]func(actor string) error{
 		"search": func(actor string) error {
-			_, err := n.Desk.Search(t.Context(), desk.Who{Actor: actor, Authority: "A-0001", Purpose: "p"}, desk.SearchRequest{Query: "crates"})
+			_, err := search(actor, "A-0001")
 			return err
 		},
 		"beyond": func(actor string) error {

@@ -3,12 +3,16 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/api"
+	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/web"
 )
@@ -41,13 +45,30 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, s Served) error {
 		stop(err)
 		following <- err
 	}()
-	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Links: s.Links, People: n.members, Switch: s.Switch, Store: s.Store, Key: n.keys.Public, Web: web.Files(), Log: s.Log,
+	err := api.Serve(ctx, l, api.New(n.Desk, api.Options{Links: s.Links, People: n.members, ChangeAuthority: n.changeAuthority, Switch: s.Switch, Store: s.Store, Key: n.keys.Public, Web: web.Files(), Log: s.Log,
 		Damage: func(err error) (string, bool) {
 			err = layout.Damaged(n.dir, err)
 			return Remedy(err), errors.Is(err, argus.ErrDamaged)
 		}}))
 	stop(nil)
 	return errors.Join(err, <-following)
+}
+
+// changeAuthority changes an authority for somebody whom a session recognised.
+func (n *Node) changeAuthority(ctx context.Context, actor string, number authority.Number, c api.AuthorityChange) (err error) {
+	as := n.Admin.Recognised(actor)
+	if strings.TrimSpace(c.Reason) == "" {
+		return fmt.Errorf("%w: say why", desk.ErrRequest)
+	}
+	if c.Kind == "revoke" {
+		err = as.RevokeAuthority(ctx, actor, number, c.Reason)
+	} else {
+		_, err = as.ChangeAuthority(ctx, actor, number, authority.Change{Kind: authority.ChangeKind(c.Kind), Reason: c.Reason, Until: c.Until})
+	}
+	if errors.Is(err, admin.ErrWriteProtected) || errors.Is(err, argus.ErrLocked) {
+		err = fmt.Errorf("%w: %w", desk.ErrRequest, err)
+	}
+	return err
 }
 
 // members returns the people of the store for its page.

@@ -115,7 +115,12 @@ func (n *Node) may(actor, action string, under *authority.Authority) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	one, err := memberOf(list, actor)
+	return n.decide(list, policy.Request{Actor: actor, Action: action, NotDefence: true}, under)
+}
+
+// decide asks the rules about one of the people of a list.
+func (n *Node) decide(list []people.Actor, r policy.Request, under *authority.Authority) error {
+	one, err := memberOf(list, r.Actor)
 	if err != nil {
 		return err
 	}
@@ -123,14 +128,12 @@ func (n *Node) may(actor, action string, under *authority.Authority) error {
 	if err != nil {
 		return err
 	}
-	r := policy.Request{
-		Actor: actor, Roles: one.Roles, Action: action, Recognised: true,
-		// Intake does not recognise protected communication yet, so none is known.
-		Class:      policy.Ordinary,
-		NotDefence: !slices.ContainsFunc(list, func(p people.Actor) bool { return p.Has(people.Defence) }),
-	}
-	if under != nil { // the authority covers the act, and a purpose was stated
+	// Intake recognises no protected communication yet, so none is known.
+	r.Roles, r.Recognised, r.Class = one.Roles, true, policy.Ordinary
+	if under != nil { // it covers the act, and a purpose is stated
 		r.Covered, r.Purpose, r.Kind, r.Handling = true, true, under.Kind, under.Handling
+		// Whoever grants the defence an authority discloses what it covers.
+		r.Disclosed = slices.Contains(under.Roles, string(people.Defence))
 	}
 	d := rules.Decide(r)
 	if d.Incident != "" {
@@ -139,8 +142,50 @@ func (n *Node) may(actor, action string, under *authority.Authority) error {
 	return d.Err()
 }
 
-// mayAdminister is like may, but for acts that need no authority.
+// mayRead returns which entries of the ledger an actor may read by an act. Those of somebody who
+// is or was of the defence are decided apart.
+func (n *Node) mayRead(actor, action string, under *authority.Authority) (func(*ledger.Entry) bool, error) {
+	list, err := admin.People(n.people)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		if action != ledger.ReadLedger {
+			return nil, fmt.Errorf("%w: this store has no people, and so nobody who oversees them", argus.ErrRefused)
+		}
+		return nil, nil
+	}
+	defence, err := admin.Ever(n.people, people.Defence)
+	if err != nil {
+		return nil, err
+	}
+	others := n.decide(list, policy.Request{Actor: actor, Action: action, NotDefence: true}, under)
+	theirs := n.decide(list, policy.Request{Actor: actor, Action: action}, under)
+	if others != nil && theirs != nil {
+		return nil, others
+	}
+	return func(e *ledger.Entry) bool {
+		if slices.Contains(defence, e.Actor) {
+			return theirs == nil
+		}
+		return others == nil
+	}, nil
+}
+
+// mayAdminister is like may for acts that need no authority.
 func (n *Node) mayAdminister(actor, action string) error { return n.may(actor, action, nil) }
+
+// mayAsMember is like mayAdminister, and refuses everybody in a store without people.
+func (n *Node) mayAsMember(actor, action string) error {
+	list, err := admin.People(n.people)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("%s: %w: only the people of a store can do it, and this one has none", action, argus.ErrRefused)
+	}
+	return n.mayAdminister(actor, action)
+}
 
 // generic holds the rules of every store. They pass the gate once per process.
 var generic = sync.OnceValues(func() (*policy.Set, error) { return policy.Open("generic") })

@@ -57,6 +57,8 @@ func oracle(folder string, r Request) bool {
 		return is(judge) || is(pro) && r.NoJudge
 	case "authority.revoke":
 		return is(judge, pro)
+	case "authority.list":
+		return is(people.Custodian, pro, judge, people.Overseer)
 	case "authority.add":
 		return is(people.Custodian, judge, pro)
 	case "ledger":

@@ -376,10 +376,11 @@ await drive(async () => {
         ['deliveries', '/?page=deliveries'],
         ['receipt', '/?page=deliveries&delivery=D-0006'],
         ['ledger', '/?page=ledger'],
+        ['law', '/?page=law'],
         ['conversation', '/?q=Molenpad'],
       ]) {
         await page.goto(origin + path)
-        await page.waitForSelector(view === 'deliveries' ? '.sum' : view === 'receipt' || view === 'ledger' ? 'tbody tr' : '.hits > li')
+        await page.waitForSelector(view === 'deliveries' ? '.sum' : view === 'law' ? 'main li.card' : view === 'receipt' || view === 'ledger' ? 'tbody tr' : '.hits > li')
         if (view === 'conversation') {
           await page.locator('.hits a').first().click()
           await page.waitForSelector('section[aria-label="Conversation"] [aria-current]')

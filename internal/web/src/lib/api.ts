@@ -3,7 +3,7 @@
 import type { ChangeRequest, Message, operations, Place, SearchRequest } from './openapi'
 
 export type {
-  Attachment, Authority, Completeness, Delivery, Entry, Facts, Gap, Hit, Message, Narrowed, Page, SearchRequest, SearchResult, Session, Shown, Sighting, Tally,
+  Attachment, Authority, Completeness, Delivery, Entry, Order, Overseen, Person, Facts, Gap, Hit, Message, Narrowed, Page, SearchRequest, SearchResult, Session, Shown, Sighting, Tally,
   Value,
 } from './openapi'
 
@@ -101,5 +101,10 @@ export const api = {
   conversation: (why: Why, parameters: Query<'page'>) => ask<Answer<'page'>>(why, `/api/conversation?${search(parameters)}`),
   deliveries: (why: Why) => ask<Answer<'deliveries'>>(why, '/api/deliveries'),
   receipt: (why: Why, number: string) => ask<Answer<'receipt'>>(why, `/api/deliveries/${encodeURIComponent(number)}`),
+  oversight: (why: Why, from: number, limit: number) => ask<Answer<'oversee'>>(why, `/api/oversight?${search({ from, limit })}`),
+  authorities: (why: Why, all: boolean) => ask<Answer<'authorities'>>(why, `/api/authorities${all ? '?all=true' : ''}`),
+  people: (why: Why) => ask<Answer<'people'>>(why, '/api/people'),
+  changeAuthority: (why: Why, number: string, body: Record<string, string>) =>
+    ask<Answer<'changeAuthority'>>(why, `/api/authorities/${encodeURIComponent(number)}/changes`, { method: 'POST', body: JSON.stringify(body) }),
   ledger: (why: Why, from: number, limit: number) => ask<Answer<'ledger'>>(why, `/api/ledger?${search({ from, limit })}`),
 }

@@ -9,7 +9,7 @@ export const tabs = ['conversation', 'versions', 'trace'] as const
 export type Tab = (typeof tabs)[number]
 
 export type Route = {
-  page: 'search' | 'deliveries' | 'ledger'
+  page: 'search' | 'deliveries' | 'ledger' | 'law'
   q: string
   open: string // the message whose conversation is open
   tab: Tab
@@ -20,7 +20,7 @@ function read(): Route {
   const p = new URLSearchParams(location.search)
   const page = p.get('page')
   return {
-    page: page === 'deliveries' || page === 'ledger' ? page : 'search',
+    page: page === 'deliveries' || page === 'ledger' || page === 'law' ? page : 'search',
     q: p.get('q') ?? '',
     open: p.get('open') ?? '',
     tab: tabs.find((t) => t === p.get('tab')) ?? 'conversation',
@@ -54,6 +54,11 @@ class App {
     addEventListener('hashchange', () => location.hash && void this.begin())
   }
 
+  /** is reports whether the asker has one of some roles. */
+  is(...roles: string[]) {
+    return roles.some((r) => this.session?.person?.roles?.includes(r))
+  }
+
   async begin() {
     this.problem = null
     try {
@@ -66,6 +71,8 @@ class App {
         purpose: kept.purpose || session.who.purpose,
       }
       this.session = session
+      // An overseer reads no messages.
+      if (this.is('overseer') && !location.search) this.route.page = 'ledger'
     } catch (err) {
       this.problem = asProblem(err)
     }

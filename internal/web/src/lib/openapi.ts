@@ -4,6 +4,40 @@
  */
 
 export interface paths {
+    "/api/authorities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Authorities with their state and their scope in plain words */
+        get: operations["authorities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/authorities/{number}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Suspend, resume, extend or revoke an authority at once */
+        post: operations["changeAuthority"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversation": {
         parameters: {
             query?: never;
@@ -100,6 +134,40 @@ export interface paths {
         put?: never;
         /** Open the session, once */
         post: operations["open"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oversight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The acts of everybody, for an overseer or the judge, without the words that the asker may not read */
+        get: operations["oversee"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The people of the store, for whoever may see all authorities */
+        get: operations["people"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -214,6 +282,16 @@ export interface components {
             scope?: string;
             title?: string;
             /** Format: date-time */
+            until?: string;
+        };
+        AuthorityChange: {
+            /** @enum {string} */
+            kind: "suspend" | "resume" | "extend" | "revoke";
+            reason: string;
+            /**
+             * Format: date-time
+             * @description the new end, of an extension
+             */
             until?: string;
         };
         Call: {
@@ -605,6 +683,41 @@ export interface components {
             /** Format: int64 */
             started_us: number;
         };
+        Order: {
+            actors?: string[];
+            acts?: string[];
+            authority: string;
+            basis: string;
+            changes?: components["schemas"]["Change"][];
+            conditions?: string;
+            /** Format: date-time */
+            created: string;
+            damage?: string;
+            document?: string;
+            /** Format: date-time */
+            due?: string;
+            /** Format: date-time */
+            from: string;
+            granted_by: string;
+            handling?: string[];
+            kind?: string;
+            may?: string[];
+            mine?: boolean;
+            offences?: string[];
+            order?: string;
+            origin?: string;
+            purpose: string;
+            /** Format: date-time */
+            retain_until?: string;
+            revoked?: components["schemas"]["Revocation"];
+            roles?: string[];
+            scope?: string;
+            state: string;
+            title?: string;
+            /** Format: date-time */
+            until?: string;
+            words?: string;
+        };
         Original: {
             file?: string;
             /** Format: int64 */
@@ -614,6 +727,26 @@ export interface components {
             sha256: string;
             /** Format: int64 */
             size: number;
+        };
+        Overseen: {
+            action: string;
+            actor: string;
+            authority?: string;
+            /** Format: date-time */
+            clock?: string;
+            destroyed?: boolean;
+            /** Format: int64 */
+            destroyed_by?: number;
+            detail?: {
+                [key: string]: string;
+            };
+            purpose?: string;
+            /** Format: int64 */
+            seq: number;
+            subject?: string;
+            /** Format: date-time */
+            time: string;
+            withheld?: boolean;
         };
         Page: {
             conversation: string;
@@ -987,6 +1120,7 @@ export interface components {
 }
 export type Attachment = components['schemas']['Attachment'];
 export type Authority = components['schemas']['Authority'];
+export type AuthorityChange = components['schemas']['AuthorityChange'];
 export type Call = components['schemas']['Call'];
 export type Change = components['schemas']['Change'];
 export type ChangeRequest = components['schemas']['ChangeRequest'];
@@ -1013,7 +1147,9 @@ export type Message = components['schemas']['Message'];
 export type Narrowed = components['schemas']['Narrowed'];
 export type Opened = components['schemas']['Opened'];
 export type Opening = components['schemas']['Opening'];
+export type Order = components['schemas']['Order'];
 export type Original = components['schemas']['Original'];
+export type Overseen = components['schemas']['Overseen'];
 export type Page = components['schemas']['Page'];
 export type Pair = components['schemas']['Pair'];
 export type Partial = components['schemas']['Partial'];
@@ -1042,6 +1178,84 @@ export type Where = components['schemas']['Where'];
 export type Who = components['schemas']['Who'];
 export type $defs = Record<string, never>;
 export interface operations {
+    authorities: {
+        parameters: {
+            query?: {
+                /** @description all of the store, for whoever may see them; default those that name the asker */
+                all?: boolean;
+            };
+            header?: {
+                /** @description number of the authority, such as A-0001; default the session's */
+                "X-Argus-Authority"?: string;
+                /** @description purpose, percent-encoded; default the session's */
+                "X-Argus-Purpose"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"][] | null;
+                };
+            };
+            /** @description Problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeAuthority: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description number of the authority, such as A-0001; default the session's */
+                "X-Argus-Authority"?: string;
+                /** @description purpose, percent-encoded; default the session's */
+                "X-Argus-Purpose"?: string;
+            };
+            path: {
+                /** @description A-0001 or 1 */
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuthorityChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"][] | null;
+                };
+            };
+            /** @description Problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     page: {
         parameters: {
             query?: {
@@ -1254,6 +1468,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Opened"];
+                };
+            };
+            /** @description Problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    oversee: {
+        parameters: {
+            query?: {
+                /** @description number of the first entry; 0 for the newest entries */
+                from?: number;
+                limit?: number;
+            };
+            header?: {
+                /** @description number of the authority, such as A-0001; default the session's */
+                "X-Argus-Authority"?: string;
+                /** @description purpose, percent-encoded; default the session's */
+                "X-Argus-Purpose"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overseen"][] | null;
+                };
+            };
+            /** @description Problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    people: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description number of the authority, such as A-0001; default the session's */
+                "X-Argus-Authority"?: string;
+                /** @description purpose, percent-encoded; default the session's */
+                "X-Argus-Purpose"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Person"][] | null;
                 };
             };
             /** @description Problem */
