@@ -1,6 +1,7 @@
 package node
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
@@ -549,4 +550,92 @@ func TestSealingFilesAreVerified(t *testing.T) {
 		}
 	}
 	wantSound(t, s.dir, "mended")
+}
+
+// The files that belong to a suspected message are withheld with it, wherever they are: beside
+// its file, or in the same archive. Their names inside an archive are sealed, too.
+func TestFilesOfTheProtected(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	with := func(line, name string) string {
+		return strings.Replace(line, `,"text"`, fmt.Sprintf(`,"attachments":[{"name":%q}],"text"`, name), 1)
+	}
+	said := with(chat(1, "A", "L", "here is my statement, keep it"), "statement.bin") + with(chat(2, "A", "B", "a picture of the crates"), "crates.bin")
+	bin := func(text string) string { return "\x00\x01\x02" + strings.Repeat(text, 5000) }
+	for name, text := range map[string]string{"folder/chat.jsonl": said, "folder/statement.bin": bin("statement"), "folder/crates.bin": bin("crates")} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, name, text)
+	}
+	f, err := os.Create("phone.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	for name, text := range map[string]string{"to-the-advocate/chat.jsonl": said, "to-the-advocate/statement.bin": bin("second statement")} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = io.WriteString(w, text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"folder", "phone.zip"} {
+		err := s.takeIn(t, s.o, s.lent, func(ctx context.Context, o intake.Options) error {
+			_, err := intake.Ingest(ctx, o, name)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]bool{"chat.jsonl": true, "statement.bin": true, "crates.bin": false, "phone.zip": true}
+	if got := s.withheld(t); !maps.Equal(got, want) {
+		t.Errorf("withheld: %v, want %v", got, want)
+	}
+	clear, opened := s.records(t)
+	for _, r := range clear {
+		if r.Kind == argus.KindAttachment {
+			t.Errorf("readable: %+v", r)
+		}
+	}
+	attachments := 0
+	for _, r := range opened {
+		if r.Kind == argus.KindAttachment && r.Original.Path == "to-the-advocate/statement.bin" {
+			attachments++
+		}
+	}
+	if attachments != 1 {
+		t.Errorf("%d attachments are sealed, want 1", attachments)
+	}
+	wantSound(t, s.dir, "sealed")
+}
+
+// A delivery that is given up leaves none of its originals readable: nobody knows which of
+// them have suspected messages.
+func TestGivenUpIsWithheld(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	write(t, "phone.jsonl", talk(true))
+	at := stopAt(s.o, "ledger.ingest.protect")
+	stops(func() error {
+		return s.takeIn(t, at, s.lent, func(ctx context.Context, o intake.Options) error {
+			_, err := intake.Ingest(ctx, o, "phone.jsonl")
+			return err
+		})
+	})
+	err := s.takeIn(t, s.o, s.lent, func(ctx context.Context, o intake.Options) error {
+		_, err := intake.Abandon(ctx, o, "the phone is lost")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.withheld(t); !got["phone.jsonl"] {
+		t.Errorf("withheld: %v", got)
+	}
+	wantSound(t, s.dir, "given up")
 }

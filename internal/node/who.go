@@ -125,7 +125,7 @@ func (n *Node) may(actor, action string, under *authority.Authority) error {
 	}
 	r := policy.Request{
 		Actor: actor, Roles: one.Roles, Action: action, Recognised: true,
-		// Intake does not recognise protected communication yet, so none is known.
+		// Suspected messages are sealed, and no act reaches them yet.
 		Class:      policy.Ordinary,
 		NotDefence: !slices.ContainsFunc(list, func(p people.Actor) bool { return p.Has(people.Defence) }),
 	}
