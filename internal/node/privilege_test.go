@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -638,4 +639,51 @@ func TestGivenUpIsWithheld(t *testing.T) {
 		t.Errorf("withheld: %v", got)
 	}
 	wantSound(t, s.dir, "given up")
+}
+
+// Deliveries that are taken in at the same time share what is learned, and each of them is
+// sealed as if it were alone.
+func TestSealingOfSeveralAtOnce(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	const several = 3
+	for i := range several {
+		write(t, fmt.Sprintf("phone-%d.jsonl", i), talk(false)+chat(3000+i, "A", "L", fmt.Sprintf("secret %d of this phone alone", i)))
+	}
+	o := s.o
+	o.Write = true
+	n, err := Open(t.Context(), s.dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var work sync.WaitGroup
+	for i := range several {
+		work.Go(func() {
+			err := n.Ingest(t.Context(), desk.Who{Actor: "tester", Authority: "A-0001", Purpose: "p"}, intake.Options{BatchRecords: 7, Lent: s.lent}, func(ctx context.Context, o intake.Options) error {
+				_, err := intake.Ingest(ctx, o, fmt.Sprintf("phone-%d.jsonl", i))
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clear, opened := s.records(t)
+	for _, r := range clear {
+		if r.Message != nil && strings.Contains(r.Message.Text, "secret") {
+			t.Errorf("record %d is readable: %+v", r.Seq, r.Message)
+		}
+	}
+	if want := several * 7; len(opened) != want {
+		t.Errorf("%d are sealed, want %d", len(opened), want)
+	}
+	for name, is := range s.withheld(t) {
+		if !is {
+			t.Errorf("%s is readable", name)
+		}
+	}
+	wantSound(t, s.dir, "at once")
 }
