@@ -10,8 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 results=${ARGUS_RELIABILITY:-reliability.tsv}
-names=(kills power-cuts disk-full flips tamperings differential orders hostile)
-declare -A usual=([kills]=500 [power-cuts]=75 [disk-full]=50 [flips]=40 [tamperings]=1 [differential]=400 [orders]=100 [hostile]=250)
+names=(kills power-cuts disk-full flips tamperings differential orders leaks hostile)
+declare -A usual=([kills]=500 [power-cuts]=75 [disk-full]=50 [flips]=40 [tamperings]=1 [differential]=400 [orders]=100 [leaks]=300 [hostile]=250)
 
 # part runs one test, as often as said, and notes what it says of itself.
 part() {
@@ -24,6 +24,7 @@ part() {
     tamperings) package=./internal/node test='^Test(DamagedStores|Tampering)$' variable=ARGUS_TAMPERINGS ;;
     differential) package=./internal/node test='^TestWhatLiesOutsideChangesNothing$' variable=ARGUS_DIFFERENTIAL ;;
     orders) package=./internal/node test='^TestOrdersOfThreeDeliveries$' variable=ARGUS_ORDERS ;;
+    leaks) package=./internal/node test='^TestNoAnswerTellsOfTheProtected$' variable=ARGUS_LEAKS ;;
     hostile) package=./cmd/argus test='^TestHostileFiles$' variable=ARGUS_HOSTILE ;;
   esac
   printf '== %s %s\n' "$name" "$count"

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,7 +51,7 @@ func TestCrash(t *testing.T) {
 	if err := world.Write(t.Context(), data, world.Options{Seed: 3, Messages: 1500, Locked: 33}); err != nil {
 		t.Fatal(err)
 	}
-	c := &crasher{data: data, rng: rand.New(rand.NewPCG(uint64(kills), 1))}
+	c := &crasher{data: data, rng: rand.New(rand.NewPCG(uint64(kills), 1)), points: failpoints}
 	c.binary = build(t, "")
 	whole, err := c.undisturbed(t.Context(), t.TempDir())
 	if err != nil {
@@ -82,6 +84,45 @@ func TestCrash(t *testing.T) {
 		}
 		t.Logf("the build that breaks %q is found out: %s", promise, found)
 	}
+}
+
+// sealingFailpoints are the moments of an ingest where protected communication is sealed.
+var sealingFailpoints = map[string]int{
+	"append.before-write": 12, "append.acknowledged": 12, "change.ready": 1, "change.recorded": 1, "ledger.ingest.protect": 1, "amend.originals-prepared": 1,
+	"seal.before-seal": 1, "seal.sealed": 1, "withhold.sealed": 1, "original.forgotten": 1, "ledger.ingest.seal": 1,
+}
+
+// TestCrashWhileSealing kills the real binary while it judges and seals protected
+// communication. As many messages are sealed as in an undisturbed ingest, and none of them is
+// readable at any moment.
+func TestCrashWhileSealing(t *testing.T) {
+	kills := number(t, "ARGUS_CRASH_KILLS", 12)
+	if testing.Short() {
+		t.Skip("builds and kills the real binary; not with -short")
+	}
+	c := &crasher{data: t.TempDir(), rng: rand.New(rand.NewPCG(uint64(kills), 2)), points: sealingFailpoints, recipients: t.TempDir()}
+	if err := world.Write(t.Context(), c.data, world.Options{Seed: 3, Messages: 1500, Locked: 33}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"judge", "second"} {
+		if err := os.WriteFile(filepath.Join(c.recipients, name), []byte(testRecipient(t)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.binary = build(t, "")
+	var err error
+	if c.want, err = c.undisturbed(t.Context(), t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if c.want["sealed 10"] == 0 {
+		t.Fatal("the case has no protected messages: nothing is tried")
+	}
+	for c.killed < kills/2 {
+		if problem, err := c.round(t.Context(), t.TempDir()); err != nil || problem != "" {
+			t.Fatalf("after %d kills, the last one %s: %s %v", c.killed, c.last, problem, err)
+		}
+	}
+	t.Logf("reliability: kills while sealing tried %d failed 0 (in %d deliveries)", c.killed, c.rounds)
 }
 
 // number returns the number in an environment variable, which makes a test longer.
@@ -140,6 +181,10 @@ type crasher struct {
 	killed       int
 	rounds       int
 	last         string
+	points       map[string]int
+	// recipients is the folder with the keys of those for whom the store seals, "" if it seals
+	// nothing.
+	recipients string
 }
 
 func (c *crasher) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
@@ -156,7 +201,23 @@ func (c *crasher) run(ctx context.Context, dir string, args ...string) error {
 }
 
 func (c *crasher) init(ctx context.Context, dir string) error {
-	return c.run(ctx, dir, "init", "--segment-bytes", "20000")
+	if err := c.run(ctx, dir, "init", "--segment-bytes", "20000"); err != nil || c.recipients == "" {
+		return err
+	}
+	err := c.run(ctx, dir, "privilege", "init", "--judge", filepath.Join(c.recipients, "judge"), "--second", filepath.Join(c.recipients, "second"), "--key", filepath.Join(dir, "lent"))
+	if err == nil {
+		err = c.run(ctx, dir, "privilege", "directory", "--empty", "--privilege-key", filepath.Join(dir, "lent"))
+	}
+	return err
+}
+
+// ingest returns the arguments of an ingest.
+func (c *crasher) ingest(dir string, args ...string) []string {
+	args = append([]string{"ingest"}, args...)
+	if c.recipients != "" {
+		args = append(args, "--privilege-key", filepath.Join(dir, "lent"))
+	}
+	return args
 }
 
 func (c *crasher) undisturbed(ctx context.Context, dir string) (map[string]int, error) {
@@ -164,7 +225,7 @@ func (c *crasher) undisturbed(ctx context.Context, dir string) (map[string]int, 
 		return nil, err
 	}
 	started := time.Now()
-	if err := c.run(ctx, dir, "ingest", "--batch", "100", c.data); err != nil {
+	if err := c.run(ctx, dir, c.ingest(dir, "--batch", "100", c.data)...); err != nil {
 		return nil, err
 	}
 	c.duration = time.Since(started)
@@ -179,7 +240,7 @@ func (c *crasher) round(ctx context.Context, dir string) (problem string, err er
 		return "", err
 	}
 	for try := 0; ; try++ {
-		cmd := c.command(ctx, dir, "ingest", "--batch", "100", c.data)
+		cmd := c.command(ctx, dir, c.ingest(dir, "--batch", "100", c.data)...)
 		if sealed, err := c.sealed(ctx, dir); err != nil {
 			return "", err
 		} else if sealed {
@@ -194,7 +255,7 @@ func (c *crasher) round(ctx context.Context, dir string) (problem string, err er
 		}
 	}
 	// One more act records a seal that a crash kept out of the ledger.
-	if err := c.run(ctx, dir, "ingest", "--resume"); err != nil {
+	if err := c.run(ctx, dir, c.ingest(dir, "--resume")...); err != nil {
 		return "", err
 	}
 	got, _, err := c.messages(ctx, dir)
@@ -215,12 +276,9 @@ func (c *crasher) disturb(ctx context.Context, cmd *exec.Cmd, try int) (acknowle
 	case try > 8: // let it end
 		c.last = "none"
 	case c.rng.IntN(2) == 0:
-		names := make([]string, 0, len(failpoints))
-		for name := range failpoints {
-			names = append(names, name)
-		}
+		names := slices.Sorted(maps.Keys(c.points))
 		name := names[c.rng.IntN(len(names))]
-		c.last = fmt.Sprintf("%s:%d", name, 1+c.rng.IntN(failpoints[name]))
+		c.last = fmt.Sprintf("%s:%d", name, 1+c.rng.IntN(c.points[name]))
 		cmd.Env = append(cmd.Env, "ARGUS_CRASH_AT="+c.last)
 	default:
 		after = time.Duration(c.rng.Int64N(int64(c.duration) + 1))
@@ -284,6 +342,9 @@ func (c *crasher) check(ctx context.Context, dir string, acknowledged uint64) (s
 		return fmt.Sprintf("%d records were acknowledged and %d are there", acknowledged, last), nil
 	}
 	for name, n := range messages {
+		if c.recipients != "" && c.want != nil && c.want[name] == 0 {
+			return fmt.Sprintf("record %s is readable or sealed in spite of the undisturbed ingest", name), nil
+		}
 		if n > 1 {
 			return fmt.Sprintf("message %s is there %d times", name, n), nil
 		}
@@ -299,12 +360,17 @@ func (c *crasher) messages(ctx context.Context, dir string) (map[string]int, uin
 	}
 	defer s.Close()
 	found := map[string]int{}
+	sealed := 0
 	for r, err := range s.From(ctx, 1) {
 		if err != nil {
 			return nil, 0, err
 		}
 		if r.Kind == argus.KindMessage {
 			found[r.ID.String()+"/"+r.Version.String()]++
+		}
+		if r.Kind == argus.KindSealed { // the key of its id differs in each store
+			sealed++
+			found[fmt.Sprint("sealed ", sealed)]++
 		}
 	}
 	return found, s.Last(), nil

@@ -138,6 +138,7 @@ made from the same values, so they state the same facts; only the text shortens 
 | ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, with --oversee `withheld` if you may not read them, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts recorded outside the store; after `ledger correct` also `begins_later` for each authority that was added while the clock was ahead and so begins later" + ` |
 | authority | ` + "`authority`, with only its number and `damage` if nobody can act under it, of list also with its `state` and its scope in `words`; `wider` for each authority that is wider than a new one; `revoked`; for preview `hit` for each sample, then one `preview`; for beyond one `beyond`" + ` |
 | people | ` + "`person` for each, or for the one that was changed" + ` |
+| privilege | ` + "`privilege_set_up` with the `recipients`; `directory_added` with the numbers of rows, `entries` and `lost`, and the `problems`" + ` |
 | policy | ` + "`rule` for each; for test one `policy` for each folder, with the `results` of each rule and the `faults` for which it cannot be loaded" + ` |
 | list | ` + "`list`, with `damage` if no query can use it" + ` |
 | map | ` + "`proposal`, with the `map`, its `columns`, the `first` records and the `problems`; `map` for one that is kept, or for each in the store" + ` |
@@ -160,7 +161,7 @@ printed to the standard error output, as text.
 | 1 | an error without a code of its own, such as a store that an older or a newer Argus wrote |
 | 2 | a mistake in the command line or the query |
 | 3 | damage was found |
-| 4 | refused: no active authority allows it |
+| 4 | refused: no active authority allows it, or the judge's key is missing |
 | 5 | the named thing was not found, or the reference names several |
 | 6 | another argus is using the store |
 | 130 | interrupted |

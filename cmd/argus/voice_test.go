@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode"
 
+	"filippo.io/age"
 	"github.com/spf13/cobra"
 
 	"github.com/argus-evidence/argus/internal/admin"
@@ -75,6 +76,8 @@ var spoken = [][]string{
 	{"bench", "--messages", "200", "--rounds", "1"},
 	{"policy", "show", "nl"},
 	{"policy", "test"},
+	{"privilege", "init", "--judge", "judge.pub", "--second", "second.pub", "--key", "lent.key"},
+	{"privilege", "directory", "lawyers.csv", "--privilege-key", "lent.key"},
 	{"people"},
 	{"people", "set", "analyst", "--name", "Ann 7", "--role", "custodian,analyst", "--user", admin.ActorName()},
 	{"people", "set", "zoe2", "--role", "judge"},
@@ -91,6 +94,16 @@ var silent = map[string]string{
 	"argus completion":       "prints a script for a shell",
 	"argus __complete":       "answers a shell",
 	"argus __completeNoDesc": "answers a shell",
+}
+
+// testRecipient returns a new public key of age.
+func testRecipient(t *testing.T) string {
+	t.Helper()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id.Recipient().String()
 }
 
 // TestOneVoice runs an example of every command and takes its answer both as text and as
@@ -116,6 +129,9 @@ func TestOneVoice(t *testing.T) {
 		"chats/call.jsonl":                `{"service":"sky","type":"call","from":"A","sent":"2021-02-14T13:00:00Z","id":"c","facts":{"call":{"direction":"out","seconds":65}}}` + "\n",
 		"copies/b.jsonl":                  strings.Replace(spokenLines, "hello +32", "hello again +32", 1),
 		"guessed.json":                    `[{"wie":"A","wat":"hallo daar","ts":1613304000000},{"wie":"B","wat":"ja hoor","ts":1613304001000},{"wie":"A","wat":"goed dan","ts":1613304002000}]`,
+		"lawyers.csv":                     "name;phone\nNN 7;+31 6 12345678\nNN 8;\nNN 9;none\n",
+		"judge.pub":                       testRecipient(t),
+		"second.pub":                      testRecipient(t),
 		"words.txt":                       "snow\nhello\n",
 		"reference/one/input/a.jsonl":     spokenLines,
 		"reference/one/expected.json":     `{"title":"lines","source":"invented","messages":[]}`,

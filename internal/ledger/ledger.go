@@ -53,13 +53,13 @@ const (
 	AddDirectory = "directory.add"
 	ShowList     = "list.show"
 	OpenDelivery = "ingest.open"
-	// ProtectDelivery: the messages of a delivery are judged, and the suspected ones will be
-	// sealed.
-	ProtectDelivery = "ingest.protect"
 	// ResumeDelivery: an interrupted delivery continues.
 	ResumeDelivery = "ingest.resume"
 	// AbandonDelivery: an interrupted delivery is sealed as it is.
 	AbandonDelivery = "ingest.abandon"
+	// ProtectDelivery: the messages of a delivery are judged, and the suspected ones will be
+	// sealed.
+	ProtectDelivery = "ingest.protect"
 	SealDelivery    = "ingest.seal"
 	// UpgradeSeal: a delivery was sealed anew, in another format.
 	UpgradeSeal = "upgrade.seal"

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
@@ -23,6 +27,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/original"
 	"github.com/argus-evidence/argus/internal/privilege"
+	"github.com/argus-evidence/argus/internal/verify"
 )
 
 // sealingStore is a store that seals protected communication.
@@ -79,11 +84,12 @@ func (s *sealingStore) direct(t *testing.T, accounts ...string) {
 	}
 	d, report := privilege.NewDirectory(nil), &privilege.ReadReport{}
 	if len(accounts) > 0 {
-		register := "name;profession;service;account\n"
+		var register strings.Builder
+		register.WriteString("name;profession;service;account\n")
 		for _, a := range accounts {
-			register += "Nomen Nescio;lawyer;sky;" + a + "\n"
+			register.WriteString("Nomen Nescio;lawyer;sky;" + a + "\n")
 		}
-		if d, report, err = privilege.ReadDirectory(t.Context(), []byte(register), privilege.ReadOptions{}); err != nil || report.Entries != uint64(len(accounts)) {
+		if d, report, err = privilege.ReadDirectory(t.Context(), []byte(register.String()), privilege.ReadOptions{}); err != nil || report.Entries != uint64(len(accounts)) {
 			t.Fatalf("%+v, %v", report, err)
 		}
 	}
@@ -96,7 +102,7 @@ func (s *sealingStore) takeIn(t *testing.T, o Options, key string, work func(con
 	o.Write = true
 	n, err := Open(t.Context(), s.dir, o)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer func() {
 		if err := n.Close(); err != nil {
@@ -110,6 +116,9 @@ func (s *sealingStore) takeIn(t *testing.T, o Options, key string, work func(con
 func (s *sealingStore) ingest(t *testing.T, name, content string) (receipt *argus.Receipt) {
 	t.Helper()
 	write(t, name, content)
+	if err := os.Chtimes(name, time.Time{}, time.Unix(1_600_000_000, 0)); err != nil {
+		t.Fatal(err)
+	}
 	err := s.takeIn(t, s.o, s.lent, func(ctx context.Context, o intake.Options) (err error) {
 		receipt, err = intake.Ingest(ctx, o, name)
 		return err
@@ -196,14 +205,14 @@ func chat(n int, from, to, text string) string {
 
 // talk has many ordinary messages, and among them some with the lawyer L.
 func talk(ordinary bool) string {
-	text := ""
+	var text strings.Builder
 	for n := range 60 {
-		text += chat(n, string(rune('A'+n%2)), string(rune('B'-n%2)), fmt.Sprintf("message %d about crates and numbers", n))
+		text.WriteString(chat(n, string(rune('A'+n%2)), string(rune('B'-n%2)), fmt.Sprintf("message %d about crates and numbers", n)))
 		if !ordinary && n%10 == 5 {
-			text += chat(1000+n, "A", "L", fmt.Sprintf("secret %d: we meet at the harbour at nine", n))
+			text.WriteString(chat(1000+n, "A", "L", fmt.Sprintf("secret %d: we meet at the harbour at nine", n)))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // Only the judge can read the communication with a protected person in the store's files,
@@ -408,4 +417,273 @@ func stops(work func() error) {
 		}
 	}()
 	_ = work()
+}
+
+// allButFiles is what everybody but the judge can be told about a store, under several scopes,
+// without what differs between any two stores, and without the size and the hash of the
+// received files, which SECURITY.md names.
+func (s *sealingStore) allButFiles(t *testing.T, deliveries int, queries []string) map[string]string {
+	t.Helper()
+	var order []int
+	for i := range deliveries {
+		order = append(order, i)
+	}
+	answers := allAnswers(t, s.dir, s.o, order, 3, queries, "*", "delivery:1", "from:A", "sent:2021-02-14T00:10..2021-02-14T00:30")
+	n, who := desks(t, s.dir, s.o, "*")
+	for d := range deliveries {
+		number := argus.DeliveryNumber(d + 1)
+		pieces, err := n.Desk.Quarantine(t.Context(), who[0], number, 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		receipt, err := n.Desk.Receipt(t.Context(), who[0], number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers[fmt.Sprintf("quarantine of %s", number)] = plain(t, pieces, order)
+		answers[fmt.Sprintf("receipt of %s", number)] = plain(t, receipt, order)
+	}
+	list, err := n.Desk.Deliveries(t.Context(), who[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers["deliveries"] = plain(t, list, order)
+	ledger, err := n.Desk.Ledger(t.Context(), desk.Who{Actor: "tester", Authority: "A-0001", Purpose: "p"}, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers["ledger"] = fmt.Sprint(len(ledger))
+	for _, e := range ledger {
+		subject, _, _ := strings.Cut(e.Subject, ".") // the hash of a file is random
+		answers["ledger"] += fmt.Sprintf("\n%s %s %s", e.Action, subject, e.Detail["read"])
+	}
+	hidden := regexp.MustCompile(`"(size|sha256|offset|record|length|place)": [^\n]*\n`)
+	for asked, answer := range answers {
+		answers[asked] = hidden.ReplaceAllString(answer, "")
+	}
+	return answers
+}
+
+// Everybody but the judge gets the same answers with and without protected messages in the
+// source: hits, counts, facets, histograms, pages, traces, receipts, quarantine, and the acts
+// in the ledger.
+func TestNoAnswerTellsOfTheProtected(t *testing.T) {
+	if testing.Short() {
+		t.Skip("asks two stores everything")
+	}
+	queries := []string{"secret", "harbour", "with:L", "in:=\"A|L\"", "to:L", "from:A", "*", "crates", "sent:2021-02-14", "is:message"}
+	queries = append(queries, randomQueries(times(t, "ARGUS_LEAKS", 10))...)
+	var got [2]map[string]string
+	for i, ordinary := range []bool{true, false} {
+		s := makeSealing(t, testOptions(t), "L")
+		s.ingest(t, "phone.jsonl", talk(ordinary))
+		s.ingest(t, "server.jsonl", talk(ordinary)+chat(500, "A", "B", "only the server has this"))
+		s.ingest(t, "other.jsonl", chat(501, "A", "C", "afterwards")+"{broken\n")
+		if _, opened := s.records(t); ordinary == (len(opened) > 0) {
+			t.Fatalf("%d are sealed: the test compares nothing", len(opened))
+		}
+		got[i] = s.allButFiles(t, 3, queries)
+	}
+	if diff := cmp.Diff(got[0], got[1]); diff != "" {
+		t.Fatalf("the answers differ:\n%s", diff)
+	}
+	t.Logf("reliability: leaks tried %d failed 0", len(got[0]))
+}
+
+// A change of any file that recipients need to open the seals is damage, and so is a missing
+// one; an older state is not taken for the newest.
+func TestSealingFilesAreVerified(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	s.ingest(t, "phone.jsonl", talk(false))
+	states, err := filepath.Glob(layout.File(s.dir, layout.Sealing) + "/*" + layout.StateSuffix)
+	if err != nil || len(states) != 1 {
+		t.Fatal(states, err)
+	}
+	older := states[0]
+	s.ingest(t, "more.jsonl", chat(700, "B", "L", "one more thing that nobody has to know about us two"))
+	wantSound(t, s.dir, "before")
+	var files []string
+	for _, folder := range []string{layout.Privilege, layout.Sealing} {
+		entries, err := os.ReadDir(layout.File(s.dir, folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if name := folder + "/" + e.Name(); layout.File(s.dir, name) != older {
+				files = append(files, name)
+			}
+		}
+	}
+	if len(files) != 5 { // a setup, a directory, two envelopes, a state
+		t.Fatalf("%q", files)
+	}
+	for _, name := range files {
+		path := layout.File(s.dir, name)
+		sound, err := os.ReadFile(path)
+		if err == nil {
+			err = os.Chmod(path, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := slices.Clone(sound)
+		bad[len(bad)/2] ^= 1
+		for what, harm := range map[string]func() error{
+			"changed": func() error { return os.WriteFile(path, bad, 0o600) },
+			"gone":    func() error { return os.Remove(path) },
+		} {
+			if err := harm(); err != nil {
+				t.Fatal(err)
+			}
+			damage, _, _ := verified(t, s.dir)
+			if !slices.ContainsFunc(damage, func(f verify.Finding) bool { return f.File == name }) {
+				t.Errorf("%s is %s: %+v", name, what, damage)
+			}
+			if strings.HasSuffix(name, layout.StateSuffix) || strings.HasPrefix(name, layout.Privilege) {
+				err := s.takeIn(t, s.o, s.lent, func(context.Context, intake.Options) error { return nil })
+				if err == nil {
+					t.Errorf("%s is %s, and deliveries are taken in", name, what)
+				}
+			}
+			if err := os.WriteFile(path, sound, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	wantSound(t, s.dir, "mended")
+}
+
+// The files that belong to a suspected message are withheld with it, wherever they are: beside
+// its file, or in the same archive. Their names inside an archive are sealed, too.
+func TestFilesOfTheProtected(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	with := func(line, name string) string {
+		return strings.Replace(line, `,"text"`, fmt.Sprintf(`,"attachments":[{"name":%q}],"text"`, name), 1)
+	}
+	said := with(chat(1, "A", "L", "here is my statement, keep it"), "statement.bin") + with(chat(2, "A", "B", "a picture of the crates"), "crates.bin")
+	bin := func(text string) string { return "\x00\x01\x02" + strings.Repeat(text, 5000) }
+	for name, text := range map[string]string{"folder/chat.jsonl": said, "folder/statement.bin": bin("statement"), "folder/crates.bin": bin("crates")} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, name, text)
+	}
+	f, err := os.Create("phone.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	for name, text := range map[string]string{"to-the-advocate/chat.jsonl": said, "to-the-advocate/statement.bin": bin("second statement")} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = io.WriteString(w, text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"folder", "phone.zip"} {
+		err := s.takeIn(t, s.o, s.lent, func(ctx context.Context, o intake.Options) error {
+			_, err := intake.Ingest(ctx, o, name)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]bool{"chat.jsonl": true, "statement.bin": true, "crates.bin": false, "phone.zip": true}
+	if got := s.withheld(t); !maps.Equal(got, want) {
+		t.Errorf("withheld: %v, want %v", got, want)
+	}
+	clear, opened := s.records(t)
+	for _, r := range clear {
+		if r.Kind == argus.KindAttachment {
+			t.Errorf("readable: %+v", r)
+		}
+	}
+	attachments := 0
+	for _, r := range opened {
+		if r.Kind == argus.KindAttachment && r.Original.Path == "to-the-advocate/statement.bin" {
+			attachments++
+		}
+	}
+	if attachments != 1 {
+		t.Errorf("%d attachments are sealed, want 1", attachments)
+	}
+	wantSound(t, s.dir, "sealed")
+}
+
+// A delivery that is given up leaves none of its originals readable: nobody knows which of
+// them have suspected messages.
+func TestGivenUpIsWithheld(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	write(t, "phone.jsonl", talk(true))
+	at := stopAt(s.o, "ledger.ingest.protect")
+	stops(func() error {
+		return s.takeIn(t, at, s.lent, func(ctx context.Context, o intake.Options) error {
+			_, err := intake.Ingest(ctx, o, "phone.jsonl")
+			return err
+		})
+	})
+	err := s.takeIn(t, s.o, s.lent, func(ctx context.Context, o intake.Options) error {
+		_, err := intake.Abandon(ctx, o, "the phone is lost")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.withheld(t); !got["phone.jsonl"] {
+		t.Errorf("withheld: %v", got)
+	}
+	wantSound(t, s.dir, "given up")
+}
+
+// Deliveries that are taken in at the same time share what is learned, and each of them is
+// sealed as if it were alone.
+func TestSealingOfSeveralAtOnce(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	const several = 3
+	for i := range several {
+		write(t, fmt.Sprintf("phone-%d.jsonl", i), talk(false)+chat(3000+i, "A", "L", fmt.Sprintf("secret %d of this phone alone", i)))
+	}
+	o := s.o
+	o.Write = true
+	n, err := Open(t.Context(), s.dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var work sync.WaitGroup
+	for i := range several {
+		work.Go(func() {
+			err := n.Ingest(t.Context(), desk.Who{Actor: "tester", Authority: "A-0001", Purpose: "p"}, intake.Options{BatchRecords: 7, Lent: s.lent}, func(ctx context.Context, o intake.Options) error {
+				_, err := intake.Ingest(ctx, o, fmt.Sprintf("phone-%d.jsonl", i))
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clear, opened := s.records(t)
+	for _, r := range clear {
+		if r.Message != nil && strings.Contains(r.Message.Text, "secret") {
+			t.Errorf("record %d is readable: %+v", r.Seq, r.Message)
+		}
+	}
+	if want := several * 7; len(opened) != want {
+		t.Errorf("%d are sealed, want %d", len(opened), want)
+	}
+	for name, is := range s.withheld(t) {
+		if !is {
+			t.Errorf("%s is readable", name)
+		}
+	}
+	wantSound(t, s.dir, "at once")
 }

@@ -128,9 +128,9 @@ func (n *Node) decide(list []people.Actor, r policy.Request, under *authority.Au
 	if err != nil {
 		return err
 	}
-	// Intake recognises no protected communication yet, so none is known.
+	// Suspected messages are sealed, and no act reaches them yet.
 	r.Roles, r.Recognised, r.Class = one.Roles, true, policy.Ordinary
-	if under != nil { // it covers the act, and a purpose is stated
+	if under != nil { // the authority covers the act, and a purpose was stated
 		r.Covered, r.Purpose, r.Kind, r.Handling = true, true, under.Kind, under.Handling
 		// Whoever grants the defence an authority discloses what it covers.
 		r.Disclosed = slices.Contains(under.Roles, string(people.Defence))
