@@ -28,6 +28,7 @@ import (
 // order in which they run. Every command that prints answers has one.
 var spoken = [][]string{
 	{"init"},
+	{"init", "--store", "other.argus"},
 	{"ingest", "--dry-run", "chats", "copies"},
 	{"ingest", "chats", "copies"},
 	{"ingest", "--resume"},
@@ -61,6 +62,8 @@ var spoken = [][]string{
 	{"authority", "preview", "hello", "--authority", "A-0003"},
 	{"authority", "beyond", "A-0003", "hello", "--authority", "A-0003"},
 	{"authority", "extend", "A-0003", "--until", "2100-01-01T00:00:00Z", "--reason", "7 more"},
+	{"authority", "export", "A-0003", "--out", "order.signed"},
+	{"authority", "import", "order.signed", "--from", "case.argus/keys/store.pub", "--for-actor", "ann 5", "--store", "other.argus"},
 	{"authority", "suspend", "A-0003", "--reason", "appeal 3"},
 	{"authority", "resume", "A-0003", "--reason", "lost it"},
 	{"authority", "revoke", "A-0003", "--reason", "over"},

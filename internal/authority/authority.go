@@ -183,8 +183,8 @@ var ErrInvalid = errors.New("the authority is invalid")
 // ErrRevoked means that an authority cannot be revoked because it was revoked before.
 var ErrRevoked = errors.New("it was already revoked")
 
-// valid returns ErrInvalid if the authority cannot be stored.
-func (a *Authority) valid() error {
+// Valid returns ErrInvalid if the authority cannot be stored.
+func (a *Authority) Valid() error {
 	if err := a.fault(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}

@@ -46,6 +46,8 @@ const (
 	RevokeAuthority = "authority.revoke"
 	// ChangeAuthority: an authority was suspended, resumed or extended.
 	ChangeAuthority = "authority.change"
+	// ExportAuthority: the signed file of an authority left the store.
+	ExportAuthority = "authority.export"
 	AddList         = "list.add"
 	AddMap          = "map.add"
 	AddPerson       = "people.add"
@@ -90,7 +92,7 @@ const (
 // numbers. The envelope holds everything else.
 var (
 	plainSubjects = []string{
-		AddAuthority, RevokeAuthority, ChangeAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
+		AddAuthority, RevokeAuthority, ChangeAuthority, ExportAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
 		Destroy, ProtectDelivery,
 	}
 	plainDetails = []string{

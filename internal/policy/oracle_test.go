@@ -73,7 +73,7 @@ func oracle(folder string, r Request) bool {
 		return is(inv, ana, desk, pro, judge)
 	case "verify":
 		return len(r.Roles) > 0
-	case "init", "serve", "upgrade", "reindex", "ingest", "ingest.open", "ingest.resume", "ingest.abandon", "reread", "transfer.receive", "people.add", "map.add", "key.hold":
+	case "init", "serve", "upgrade", "reindex", "ingest", "ingest.open", "ingest.resume", "ingest.abandon", "reread", "transfer.receive", "people.add", "map.add", "key.hold", "authority.export":
 		return is(people.Custodian)
 	}
 	return false
