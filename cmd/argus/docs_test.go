@@ -137,6 +137,8 @@ made from the same values, so they state the same facts; only the text shortens 
 | verify | ` + "`finding` for each, then one `verified`" + ` |
 | ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts recorded outside the store; after `ledger correct` also `begins_later` for each authority that was added while the clock was ahead and so begins later" + ` |
 | authority | ` + "`authority`, with only its number and `damage` if nobody can act under it; `wider` for each authority that is wider than a new one; `revoked`; for preview `hit` for each sample, then one `preview`; for beyond one `beyond`; for export `written`, for import `imported`" + ` |
+| request | ` + "`request` for show, `written` for new, `counts`, `decided` for grant and refuse" + ` |
+| transfer | ` + "for out `sent`, then `written`; for in as ingest" + ` |
 | people | ` + "`person` for each, or for the one that was changed" + ` |
 | policy | ` + "`rule` for each; for test one `policy` for each folder, with the `results` of each rule and the `faults` for which it cannot be loaded" + ` |
 | list | ` + "`list`, with `damage` if no query can use it" + ` |

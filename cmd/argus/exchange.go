@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus/internal/admin"
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/durable"
-	"github.com/argus-evidence/argus/internal/exchange"
+	"github.com/argus-evidence/argus/internal/exchange/signed"
 	"github.com/argus-evidence/argus/internal/node"
 	"github.com/argus-evidence/argus/internal/printable"
 	"github.com/argus-evidence/argus/internal/voice"
@@ -35,17 +35,23 @@ func (a *app) handOut(path, key string, file []byte) error {
 
 // signedFile reads a signed file and the public key that it was signed with.
 func signedFile(path, keyPath string) (file []byte, key string, err error) {
-	if file, err = durable.ReadGiven(path, exchange.MaxFile); err != nil {
+	if file, err = durable.ReadGiven(path, signed.MaxFile); err != nil {
 		return nil, "", err
 	}
-	key, wrong, err := admin.ReadPublicKey(keyPath)
+	key, err = publicKey(keyPath)
+	return file, key, err
+}
+
+// publicKey reads a public key that the user names.
+func publicKey(path string) (string, error) {
+	key, wrong, err := admin.ReadPublicKey(path)
 	if err == nil && wrong != "" {
 		err = errors.New(wrong)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("read the public key: %w", err)
+		return "", fmt.Errorf("read the public key: %w", err)
 	}
-	return file, key, nil
+	return key, nil
 }
 
 func (a *app) authorityExport() *cobra.Command {

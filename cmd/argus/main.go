@@ -125,6 +125,8 @@ Begin with "argus demo", or with your own files:
 		a.peopleCommand(),
 		a.privilegeCommand(),
 		a.policyCommand(),
+		a.requestCommand(),
+		a.transferCommand(),
 		a.listCommand(),
 		a.mapCommand(),
 		a.reindexCommand(),

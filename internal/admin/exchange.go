@@ -13,6 +13,7 @@ import (
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/claims"
 	"github.com/argus-evidence/argus/internal/exchange"
+	"github.com/argus-evidence/argus/internal/exchange/signed"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/wordlist"
 )
@@ -98,13 +99,13 @@ type Imported struct {
 // The people who may use it are named here, because names of another store mean nothing. It
 // begins now if it began earlier in its store. An authority can be imported once, so that a
 // file cannot bring back one that was revoked. A file that cannot be taken in is
-// [exchange.ErrRefused], and nothing is changed.
+// [signed.ErrRefused], and nothing is changed.
 func (a *Admin) ImportAuthority(ctx context.Context, actor string, file []byte, key string, actors, roles []string) (in *Imported, err error) {
 	if actor, err = a.may(ctx, actor, ledger.AddAuthority); err != nil {
 		return nil, err
 	}
 	if len(actors)+len(roles) == 0 {
-		return nil, fmt.Errorf("import authority: %w: say who may use it here", exchange.ErrRefused)
+		return nil, fmt.Errorf("import authority: %w: say who may use it here", signed.ErrRefused)
 	}
 	was, err := exchange.OpenAuthority(file, key)
 	if err != nil {
@@ -117,7 +118,7 @@ func (a *Admin) ImportAuthority(ctx context.Context, actor string, file []byte, 
 			return err
 		}
 		if err := a.importable(was, now); err != nil {
-			return fmt.Errorf("import authority: %w: %w", exchange.ErrRefused, err)
+			return fmt.Errorf("import authority: %w: %w", signed.ErrRefused, err)
 		}
 		one := was.Authority
 		one.Actors, one.Roles = actors, roles

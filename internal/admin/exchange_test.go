@@ -10,6 +10,7 @@ import (
 
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/exchange"
+	"github.com/argus-evidence/argus/internal/exchange/signed"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
@@ -47,7 +48,7 @@ func TestExportAndImport(t *testing.T) {
 		t.Helper()
 		before := len(acts(t, to))
 		in, err := to.ImportAuthority(ctx, "yan", file, key, actors, nil)
-		if !errors.Is(err, exchange.ErrRefused) || !strings.Contains(err.Error(), want) {
+		if !errors.Is(err, signed.ErrRefused) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, %v", what, in, err)
 		}
 		if lists, err := to.Lists(); err != nil || len(acts(t, to)) != before || before == 0 && len(lists) > 0 {
@@ -82,7 +83,7 @@ func TestExportAndImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("after its revocation", "A-0001 was imported from it already", file, key.Public, []string{"ann"})
-	if _, err := from.ImportAuthority(ctx, "zoe", file, key.Public, []string{"ann"}, nil); !errors.Is(err, exchange.ErrRefused) || !strings.Contains(err.Error(), "of this store") {
+	if _, err := from.ImportAuthority(ctx, "zoe", file, key.Public, []string{"ann"}, nil); !errors.Is(err, signed.ErrRefused) || !strings.Contains(err.Error(), "of this store") {
 		t.Errorf("home: %v", err)
 	}
 }
@@ -120,7 +121,7 @@ func TestEndedAuthorityStays(t *testing.T) {
 	}
 	time.Sleep(time.Until(brief.Until))
 	stays("ended", "it had ended")
-	if _, err := to.ImportAuthority(ctx, "yan", file, key.Public, []string{"ann"}, nil); !errors.Is(err, exchange.ErrRefused) || !strings.Contains(err.Error(), "it ended at") {
+	if _, err := to.ImportAuthority(ctx, "yan", file, key.Public, []string{"ann"}, nil); !errors.Is(err, signed.ErrRefused) || !strings.Contains(err.Error(), "it ended at") {
 		t.Errorf("ended: %v", err)
 	}
 	if err := from.RevokeAuthority(ctx, "zoe", 1, "lifted"); err != nil {

@@ -1,3 +1,7 @@
+// Package exchange describes the authorities and the requests that stores hand to each other.
+//
+// A signature proves who holds a key, and nothing about the truth of a file: each is also
+// refused if it contradicts itself.
 package exchange
 
 import (
@@ -9,6 +13,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/exchange/signed"
 	"github.com/argus-evidence/argus/internal/query"
 )
 
@@ -62,18 +67,18 @@ func (a *Authority) Sign(signer note.Signer, find func(name, hash string) ([]byt
 	if err := a.fault(); err != nil {
 		return nil, err
 	}
-	return sign(authorityHead, a, signer)
+	return signed.Sign(authorityHead, a, signer)
 }
 
 // OpenAuthority reads the file of an authority that the holder of a public key signed. A
-// file that contradicts itself is [ErrRefused].
+// file that contradicts itself is [signed.ErrRefused].
 func OpenAuthority(file []byte, key string) (*Authority, error) {
 	a := new(Authority)
-	if err := open(file, authorityHead, key, a); err != nil {
+	if err := signed.Open(file, authorityHead, key, a); err != nil {
 		return nil, fmt.Errorf("read the authority: %w", err)
 	}
 	if err := a.fault(); err != nil {
-		return nil, fmt.Errorf("read the authority: %w", refuse("%w", err))
+		return nil, fmt.Errorf("read the authority: %w", signed.Refuse("%w", err))
 	}
 	return a, nil
 }

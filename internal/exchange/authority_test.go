@@ -14,6 +14,7 @@ import (
 
 	"github.com/argus-evidence/argus"
 	"github.com/argus-evidence/argus/internal/authority"
+	"github.com/argus-evidence/argus/internal/exchange/signed"
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
@@ -70,7 +71,7 @@ func TestAuthority(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	if _, other := pair(t, "argus/0123456789abcdef"); other != key {
-		if _, err := OpenAuthority(file, other); !errors.Is(err, ErrRefused) {
+		if _, err := OpenAuthority(file, other); !errors.Is(err, signed.ErrRefused) {
 			t.Errorf("with another key: %v", err)
 		}
 	}
@@ -89,7 +90,7 @@ func TestEveryByte(t *testing.T) {
 	}
 	refused := func(what string, file []byte) {
 		t.Helper()
-		if a, err := OpenAuthority(file, key); !errors.Is(err, ErrRefused) {
+		if a, err := OpenAuthority(file, key); !errors.Is(err, signed.ErrRefused) {
 			t.Errorf("%s: %+v, %v", what, a, err)
 		}
 	}
@@ -108,7 +109,7 @@ func TestEveryByte(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("two signatures", twice)
-	refused("too long", append(append([]byte(nil), file...), make([]byte, MaxFile)...))
+	refused("too long", append(append([]byte(nil), file...), make([]byte, signed.MaxFile)...))
 }
 
 // A signature does not help a file that contradicts itself or has more than an authority.
@@ -142,11 +143,11 @@ func TestContradictions(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(a)
-		file, err := sign(authorityHead, a, signer)
+		file, err := signed.Sign(authorityHead, a, signer)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := OpenAuthority(file, key); !errors.Is(err, ErrRefused) {
+		if got, err := OpenAuthority(file, key); !errors.Is(err, signed.ErrRefused) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 		if name == "a delivery" {
@@ -171,7 +172,7 @@ func TestContradictions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := OpenAuthority(file, key); !errors.Is(err, ErrRefused) {
+		if got, err := OpenAuthority(file, key); !errors.Is(err, signed.ErrRefused) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -196,12 +197,12 @@ func FuzzAuthority(f *testing.F) {
 		}
 		a, err := OpenAuthority(file, key)
 		if err != nil {
-			if !errors.Is(err, ErrRefused) {
+			if !errors.Is(err, signed.ErrRefused) {
 				t.Fatalf("%v, want ErrRefused", err)
 			}
 			return
 		}
-		if again, err := sign(authorityHead, a, signer); err != nil || string(again) != string(file) {
+		if again, err := signed.Sign(authorityHead, a, signer); err != nil || string(again) != string(file) {
 			t.Fatalf("%q became %q, %v", file, again, err)
 		}
 	})

@@ -74,8 +74,17 @@ const (
 	Receipt     = "receipt"
 	Quarantined = "quarantine"
 	// Beyond: the messages that an authority leaves out were counted.
-	Beyond     = "beyond"
-	ReadLedger = "ledger"
+	Beyond = "beyond"
+	// RequestCase: messages of another store were asked for. CountCase: those of a request
+	// were counted. GrantCase and RefuseCase: a request was decided. SendTransfer: messages
+	// left for another store. ReceiveTransfer: they came from one.
+	RequestCase     = "case.request"
+	CountCase       = "case.count"
+	GrantCase       = "case.grant"
+	RefuseCase      = "case.refuse"
+	SendTransfer    = "transfer.send"
+	ReceiveTransfer = "transfer.receive"
+	ReadLedger      = "ledger"
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
 	Correct = "ledger.correct"
 	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).

@@ -1,4 +1,4 @@
-// Package exchange writes and reads the signed files that stores hand to each other.
+// Package signed writes and reads files that are signed by the key of a store.
 //
 // A file is a note with one signature (c2sp.org/signed-note). Its text is a line that names
 // the sort of file with its version, and one JSON object in the only valid form: whoever reads
@@ -6,7 +6,7 @@
 // field that this version does not know is refused. A signature proves who holds a key, and
 // nothing about the truth of a file: each file is also refused if it contradicts itself.
 // docs/format/exchange.md describes the files.
-package exchange
+package signed
 
 import (
 	"bytes"
@@ -22,15 +22,16 @@ import (
 // ErrRefused means that a file cannot be taken in; the error says why.
 var ErrRefused = errors.New("the file is refused")
 
-func refuse(format string, args ...any) error {
+// Refuse returns an [ErrRefused] with a reason.
+func Refuse(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrRefused, fmt.Errorf(format, args...))
 }
 
 // MaxFile is the longest signed file, in bytes.
 const MaxFile = 32 << 20
 
-// sign makes the file of a sort.
-func sign(head string, body any, signer note.Signer) ([]byte, error) {
+// Sign makes the file of a sort, whose first line is head.
+func Sign(head string, body any, signer note.Signer) ([]byte, error) {
 	text, err := encode(body)
 	if err != nil {
 		return nil, err
@@ -42,37 +43,38 @@ func sign(head string, body any, signer note.Signer) ([]byte, error) {
 	return file, err
 }
 
-// open reads the body of a file of a sort that the holder of a public key signed.
-func open(file []byte, head, key string, body any) error {
+// Open reads the body of a file of a sort that the holder of a public key signed. The error is
+// [ErrRefused] if the file is not exactly that.
+func Open(file []byte, head, key string, body any) error {
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
 		return fmt.Errorf("read the public key: %w", err)
 	}
 	if len(file) > MaxFile {
-		return refuse("it has more than %d bytes", MaxFile)
+		return Refuse("it has more than %d bytes", MaxFile)
 	}
 	if !bytes.HasPrefix(file, []byte(head)) {
-		return refuse("it does not begin with %q", strings.TrimSpace(head))
+		return Refuse("it does not begin with %q", strings.TrimSpace(head))
 	}
 	n, err := note.Open(file, note.VerifierList(verifier))
 	if err != nil {
-		return refuse("the key %s did not sign it as it is: %w", verifier.Name(), err)
+		return Refuse("the key %s did not sign it as it is: %w", verifier.Name(), err)
 	}
 	signature := n.Sigs[0]
 	_, err = base64.StdEncoding.Strict().DecodeString(signature.Base64) // a note's own reader ignores the last bits
 	if err != nil || string(file) != n.Text+"\n— "+signature.Name+" "+signature.Base64+"\n" {
-		return refuse("it has more than one signature, or one in another form")
+		return Refuse("it has more than one signature, or one in another form")
 	}
 	text := n.Text[len(head):]
 	if err := json.Unmarshal([]byte(text), body); err != nil {
-		return refuse("%w", err)
+		return Refuse("%w", err)
 	}
 	again, err := encode(body)
 	if err == nil && string(again) != text {
 		err = errors.New("it has a field that this Argus does not know, or is not in the only valid form")
 	}
 	if err != nil {
-		return refuse("%w", err)
+		return Refuse("%w", err)
 	}
 	return nil
 }
