@@ -139,6 +139,7 @@ made from the same values, so they state the same facts; only the text shortens 
 | authority | ` + "`authority`, with only its number and `damage` if nobody can act under it; `wider` for each authority that is wider than a new one; `revoked`; for preview `hit` for each sample, then one `preview`; for beyond one `beyond`; for export `written`, for import `imported`" + ` |
 | request | ` + "`request` for show, `written` for new, `counts`, `decided` for grant and refuse" + ` |
 | transfer | ` + "for out `sent`, then `written`; for in as ingest" + ` |
+| hits | ` + "for ask `written`, for answer `answered`, then `written`; `hits` for show" + ` |
 | people | ` + "`person` for each, or for the one that was changed" + ` |
 | policy | ` + "`rule` for each; for test one `policy` for each folder, with the `results` of each rule and the `faults` for which it cannot be loaded" + ` |
 | list | ` + "`list`, with `damage` if no query can use it" + ` |

@@ -127,6 +127,7 @@ Begin with "argus demo", or with your own files:
 		a.policyCommand(),
 		a.requestCommand(),
 		a.transferCommand(),
+		a.hitsCommand(),
 		a.listCommand(),
 		a.mapCommand(),
 		a.reindexCommand(),

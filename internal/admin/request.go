@@ -147,3 +147,33 @@ func (a *Admin) Asked(ctx context.Context, file []byte, public string) error {
 	}
 	return signed.Refuse("it answers a request that this store did not make")
 }
+
+// AskHits returns the signed file of a question about the accounts in a list, and the name of
+// the key. The ledger has the SHA-256 of the file.
+func (a *Admin) AskHits(ctx context.Context, actor, purpose string, secret exchange.Secret, accounts []byte) (file []byte, key string, err error) {
+	if actor, err = a.may(ctx, actor, ledger.AskHits); err != nil {
+		return nil, "", err
+	}
+	if a.o.Protected {
+		return nil, "", fmt.Errorf("ask for hits: %w", ErrWriteProtected)
+	}
+	now, err := a.o.Ledger.Now()
+	if err != nil {
+		return nil, "", err
+	}
+	q := exchange.Question{Store: a.o.Store, By: actor, Made: now.UTC().Truncate(time.Second), Purpose: purpose}
+	signer, err := a.signer("")
+	if err == nil {
+		err = q.Ask(secret, accounts)
+	}
+	if err == nil {
+		file, err = q.Sign(signer)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("ask for hits: %w", err)
+	}
+	if _, err := a.o.Ledger.Append(ctx, ledger.Act{Actor: actor, Purpose: purpose, Action: ledger.AskHits, Detail: map[string]string{"sha256": claims.Hash(file)}}); err != nil {
+		return nil, "", err
+	}
+	return file, signer.Name(), nil
+}

@@ -165,7 +165,7 @@ var Handling = []string{"H0", "H1", "H2", "H3"}
 
 // Acts lists the acts that need an authority, by their names in the ledger; ingest is the
 // intake of a delivery.
-var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quarantine", "ledger", "list.show", "beyond", "case.count", "transfer.send", "ingest"}
+var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quarantine", "ledger", "list.show", "beyond", "case.count", "transfer.send", "hits.answer", "ingest"}
 
 // Allows reports whether the authority allows an act at all.
 func (a *Authority) Allows(act string) bool { return len(a.Acts) == 0 || slices.Contains(a.Acts, act) }

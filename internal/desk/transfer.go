@@ -103,8 +103,8 @@ func (d *Desk) Transfer(ctx context.Context, who Who, req CaseRequest) (*Transfe
 // Transfer returns messages as [Desk.Transfer] does.
 func (p *Permit) Transfer(ctx context.Context, req CaseRequest) (*Transferred, error) {
 	return within(p, func() (*Transferred, error) {
-		if slices.Contains(p.authority.Handling, "H2") {
-			return nil, fmt.Errorf("%w: authority %s has the handling code H2: its data are not passed on without the permission of their owner", argus.ErrRefused, p.authority.Number)
+		if err := p.passes(); err != nil {
+			return nil, err
 		}
 		return p.of(req).transfer(ctx)
 	})

@@ -77,13 +77,16 @@ const (
 	Beyond = "beyond"
 	// RequestCase: messages of another store were asked for. CountCase: those of a request
 	// were counted. GrantCase and RefuseCase: a request was decided. SendTransfer: messages
-	// left for another store. ReceiveTransfer: they came from one.
+	// left for another store. ReceiveTransfer: they came from one. AskHits and AnswerHits: a
+	// store asks whether another has messages of accounts, which answers.
 	RequestCase     = "case.request"
 	CountCase       = "case.count"
 	GrantCase       = "case.grant"
 	RefuseCase      = "case.refuse"
 	SendTransfer    = "transfer.send"
 	ReceiveTransfer = "transfer.receive"
+	AskHits         = "hits.ask"
+	AnswerHits      = "hits.answer"
 	ReadLedger      = "ledger"
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
 	Correct = "ledger.correct"

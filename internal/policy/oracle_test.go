@@ -51,7 +51,7 @@ func oracle(folder string, r Request) bool {
 		return is(judge, people.PrivilegeOfficer, pro, people.Defence)
 	case "directory.read", "directory.add", "beyond":
 		return is(judge)
-	case "authority.request", "case.request", "case.count":
+	case "authority.request", "case.request", "case.count", "hits.ask", "hits.answer":
 		return is(inv, ana, desk, pro, people.Liaison)
 	case "authority.sign", "authority.change", "case.grant":
 		return is(judge) || is(pro) && r.NoJudge
