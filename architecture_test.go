@@ -214,8 +214,9 @@ const (
 	mostChained = 9    // the longest chain of imports, in packages
 )
 
-// larger lists the packages that may have more lines.
-var larger = []string{"index/embedded"}
+// larger lists the packages that may have more lines. cmd/argus has a file for each command,
+// and nothing imports it.
+var larger = []string{"index/embedded", "cmd/argus"}
 
 // chainsOf returns a function that returns the longest chain of imports that begins
 // with a package. The compiler rules out cycles.

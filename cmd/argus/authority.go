@@ -32,7 +32,7 @@ matching messages. The ledger records each authority that is added or revoked.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: menu,
 	}
-	c.AddCommand(a.authorityList(), a.authorityPreview(), a.authorityAdd(), a.authorityBeyond(), a.authorityRevoke(),
+	c.AddCommand(a.authorityList(), a.authorityPreview(), a.authorityAdd(), a.authorityBeyond(), a.authorityRevoke(), a.authorityExport(), a.authorityImport(),
 		a.authorityChange(authority.Suspend, "suspend NUMBER", "Suspend an authority at once, until it is resumed"),
 		a.authorityChange(authority.Resume, "resume NUMBER", "Put a suspended authority back into force"),
 		a.authorityChange(authority.Extend, "extend NUMBER", "Move the end of an authority to a later time"))

@@ -136,7 +136,10 @@ made from the same values, so they state the same facts; only the text shortens 
 | quarantine | ` + "`quarantined` for each piece" + ` |
 | verify | ` + "`finding` for each, then one `verified`" + ` |
 | ledger | ` + "`entry` for each, `destroyed` if its words are, with the entry of the order in `destroyed_by`, with --oversee `withheld` if you may not read them, then `verified`; then `own_ledger`, `own_entry` and `own_verified` for the acts recorded outside the store; after `ledger correct` also `begins_later` for each authority that was added while the clock was ahead and so begins later" + ` |
-| authority | ` + "`authority`, with only its number and `damage` if nobody can act under it, of list also with its `state` and its scope in `words`; `wider` for each authority that is wider than a new one; `revoked`; for preview `hit` for each sample, then one `preview`; for beyond one `beyond`" + ` |
+| authority | ` + "`authority`, with only its number and `damage` if nobody can act under it, of list also with its `state` and its scope in `words`; `wider` for each authority that is wider than a new one; `revoked`; for preview `hit` for each sample, then one `preview`; for beyond one `beyond`; for export `written`, for import `imported`" + ` |
+| request | ` + "`request` for show, `written` for new, `counts`, `decided` for grant and refuse" + ` |
+| transfer | ` + "for out `sent`, then `written`; for in as ingest" + ` |
+| hits | ` + "for ask `written`, for answer `answered`, then `written`; `hits` for show" + ` |
 | people | ` + "`person` for each, or for the one that was changed" + ` |
 | privilege | ` + "`privilege_set_up` with the `recipients`; `directory_added` with the numbers of rows, `entries` and `lost`, and the `problems`" + ` |
 | policy | ` + "`rule` for each; for test one `policy` for each folder, with the `results` of each rule and the `faults` for which it cannot be loaded" + ` |

@@ -10,6 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/authority"
 	"github.com/argus-evidence/argus/internal/desk"
 	"github.com/argus-evidence/argus/internal/durable"
+	"github.com/argus-evidence/argus/internal/exchange/signed"
 	"github.com/argus-evidence/argus/internal/handover"
 	"github.com/argus-evidence/argus/internal/intake"
 	"github.com/argus-evidence/argus/internal/layout"
@@ -86,6 +87,8 @@ func explain(err error) (code int, hint string) {
 		return exitError, "Use the version of Argus that wrote it, or a newer one."
 	case errors.Is(err, argus.ErrDamaged):
 		return exitDamaged, node.Remedy(err)
+	case errors.Is(err, signed.ErrRefused):
+		return exitRefused, "Nothing was taken in."
 	case errors.Is(err, argus.ErrRefused):
 		return exitRefused, `"argus authority list" shows the authorities that name you.`
 	case errors.Is(err, argus.ErrAmbiguous):

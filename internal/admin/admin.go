@@ -40,6 +40,9 @@ type Options struct {
 	// May returns argus.ErrRefused if an actor may not do an act. Default: everybody may do
 	// everything.
 	May func(actor, action string) error
+	// Store is the id of the store, and PrivateKey its key: files that leave the store have
+	// them. Default: none leaves.
+	Store, PrivateKey string
 	// Protected is set if nothing can be written into the store. Default: false.
 	Protected bool
 	// Failpoint ends the process at named moments, in tests.

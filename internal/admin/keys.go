@@ -107,6 +107,9 @@ func readPrivate(name string) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, maxKey))
 }
 
+// ReadSecret reads a file that must be accessible only to its owner.
+func ReadSecret(name string) ([]byte, error) { return readPrivate(name) }
+
 // maxKey is the maximum number of bytes that are read from a key file.
 const maxKey = 4 << 10
 

@@ -195,7 +195,7 @@ var Handling = []string{"H0", "H1", "H2", "H3"}
 
 // Acts lists the acts that need an authority, by their names in the ledger; ingest is the
 // intake of a delivery.
-var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quarantine", "ledger", "list.show", "beyond", "ingest"}
+var Acts = []string{"search", "show", "page", "deliveries", "receipt", "quarantine", "ledger", "list.show", "beyond", "case.count", "transfer.send", "hits.answer", "ingest"}
 
 // Allows reports whether the authority allows an act at all.
 func (a *Authority) Allows(act string) bool { return len(a.Acts) == 0 || slices.Contains(a.Acts, act) }
@@ -213,8 +213,8 @@ var ErrInvalid = errors.New("the authority is invalid")
 // ErrRevoked means that an authority cannot be revoked because it was revoked before.
 var ErrRevoked = errors.New("it was already revoked")
 
-// valid returns ErrInvalid if the authority cannot be stored.
-func (a *Authority) valid() error {
+// Valid returns ErrInvalid if the authority cannot be stored.
+func (a *Authority) Valid() error {
 	if err := a.fault(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}

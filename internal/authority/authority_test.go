@@ -223,7 +223,7 @@ func TestFormat(t *testing.T) {
 	if err := errors.Join(parse([]byte(examples[0]), &a), parse([]byte(examples[1]), &r), parse([]byte(examples[2]), &c)); err != nil {
 		t.Fatal(err)
 	}
-	if a.Number != 1 || a.Actors[0] != "anna" || r.Number != 1 || a.valid() != nil {
+	if a.Number != 1 || a.Actors[0] != "anna" || r.Number != 1 || a.Valid() != nil {
 		t.Errorf("%+v, %+v", a, r)
 	}
 }

@@ -72,7 +72,7 @@ func (s *Store) Add(a Authority, now time.Time, record func(Number, argus.Hash) 
 	for _, t := range []*time.Time{&a.From, &a.Until, &a.Due, &a.Retain} {
 		*t = seconds(*t)
 	}
-	if err := cmp.Or(a.valid(), s.pin(&a)); err != nil {
+	if err := cmp.Or(a.Valid(), s.pin(&a)); err != nil {
 		return nil, fmt.Errorf("add authority: %w", err)
 	}
 	last, err := s.last()

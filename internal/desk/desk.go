@@ -93,6 +93,9 @@ type store interface {
 	// Known returns the delivery of the newest second reading that counts.
 	Known() argus.DeliveryNumber
 	OpenOriginal(o argus.Original) (*evidence.OriginalFile, error)
+	// Prover proves records; SealText returns the signed seal of a delivery.
+	Prover() *evidence.Prover
+	SealText(d argus.DeliveryNumber) ([]byte, error)
 }
 
 // finder is the index, reduced to the methods that the desk calls.

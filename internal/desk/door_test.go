@@ -44,6 +44,9 @@ var calls = []struct {
 	{"quarantine", "Quarantine", ledger.Quarantined, []any{argus.DeliveryNumber(1), uint64(0), 0}},
 	{"ledger", "Ledger", ledger.ReadLedger, []any{uint64(0), 0}},
 	{"beyond", "Beyond", ledger.Beyond, []any{BeyondRequest{Authority: "A-0001", Query: "harbour"}}},
+	{"count of a case", "CountCase", ledger.CountCase, []any{CaseRequest{Query: query.Word{Term: "harbour"}}}},
+	{"transfer", "Transfer", ledger.SendTransfer, []any{CaseRequest{Query: query.Word{Term: "harbour"}}}},
+	{"accounts of a question", "Known", ledger.AnswerHits, []any{KnownRequest{Asked: func(string) bool { return true }}}},
 	{"list", "List", ledger.ShowList, []any{"goods", ""}},
 }
 

@@ -57,6 +57,9 @@ type Options struct {
 	// Format is the name of the only format to use. Default: detected.
 	Format  string
 	Reading reader.Options
+	// Terms are the conditions under which a delivery was received, for its record. Their
+	// names begin with [TermPrefix]. Default: none.
+	Terms []argus.Field
 	// ReadingNames are Reading's settings as they were given, for the record.
 	ReadingNames []argus.Field
 	// Countries are the countries of the case: the setting country of a path that is
@@ -416,7 +419,7 @@ func (o Options) With(settings []argus.Field) (Options, error) {
 
 // Reading makes reading options from their names and values, as a delivery's record keeps
 // them: timezone, service, owner, and map, whose value is a map ([mapping.Option]) or
-// field=header, which may be repeated.
+// field=header, which may be repeated; and package-key.
 func Reading(settings []argus.Field) (reader.Options, error) {
 	var o readingOptions
 	for _, s := range settings {
@@ -431,6 +434,8 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 			o.Service = s.Value
 		case "owner":
 			o.Owner = s.Value
+		case "package-key":
+			o.PackageKey = s.Value
 		case "country":
 			list, err := Countries(s.Value)
 			if err != nil {
@@ -502,8 +507,12 @@ func (o Options) recorded() []argus.Field {
 	if o.Apart && o.lacks != "" {
 		list = append(list, argus.Field{Name: sandboxOption, Value: o.lacks})
 	}
-	return list
+	return append(list, o.Terms...)
 }
+
+// TermPrefix begins the names of the options in the record of a delivery that state the
+// conditions under which it was received. They are not settings.
+const TermPrefix = "received "
 
 // sandboxOf returns the sandbox that options name, or "" if they name none.
 func sandboxOf(options []argus.Field) string {
@@ -519,6 +528,6 @@ func sandboxOf(options []argus.Field) string {
 // reading.
 func settingsOf(recorded []argus.Field) []argus.Field {
 	return slices.DeleteFunc(slices.Clone(recorded), func(f argus.Field) bool {
-		return f.Name == sandboxOption || strings.HasPrefix(f.Name, fromUpgrade)
+		return f.Name == sandboxOption || strings.HasPrefix(f.Name, TermPrefix) || strings.HasPrefix(f.Name, fromUpgrade)
 	})
 }

@@ -30,6 +30,7 @@ type repeats struct {
 	seed     maphash.Seed
 	now, old map[repeat]uint32
 	log      bool
+	stored   bool // the messages keep their identity
 }
 
 // repeat is the key for counting: the messages of an identity or, with a moment, those of
@@ -48,7 +49,7 @@ const (
 // newRepeats makes the repeats for a file read by the reader by, given as name/version.
 func newRepeats(formats reader.Formats, by string) *repeats {
 	format, ok := formatOf(formats, by)
-	return &repeats{seed: maphash.MakeSeed(), now: map[repeat]uint32{}, log: ok && format.Log}
+	return &repeats{seed: maphash.MakeSeed(), now: map[repeat]uint32{}, log: ok && format.Log, stored: ok && format.Stored}
 }
 
 // formatOf returns the format of a reader, named as in an opening.
@@ -63,7 +64,7 @@ func (p *repeats) identity(m *argus.Message, device string) (argus.ID, argus.Ver
 	id, version := p.hasher.Identity(m)
 	coarse := m.Sent.Precision == argus.Minute || m.Sent.Precision == argus.Day
 	placed := p.log || coarse
-	if m.ServiceID != "" || m.Repeat > 0 || !placed && m.Sent.Precision <= argus.Second {
+	if p.stored || m.ServiceID != "" || m.Repeat > 0 || !placed && m.Sent.Precision <= argus.Second {
 		return id, version
 	}
 	key := repeat{id, p.of(m, device), countOnly}
@@ -104,7 +105,7 @@ const (
 // takes holds an item back if its place depends on others of the same second.
 func (s *second) takes(p *repeats, e sandbox.Event) bool {
 	m := e.Item.Message
-	if m == nil || e.Broke || e.Item.Problem != "" || p.log || m.ServiceID != "" || m.Repeat > 0 || m.Sent.Precision <= argus.Second {
+	if m == nil || e.Broke || e.Item.Problem != "" || p.log || p.stored || m.ServiceID != "" || m.Repeat > 0 || m.Sent.Precision <= argus.Second {
 		return false
 	}
 	at := m.Sent.Micros / 1e6

@@ -621,8 +621,10 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 	where.Record, where.Offset, where.Length = item.Where.Record, item.Where.Offset, item.Where.Length
 	reason := item.Problem
 	if m := item.Message; m != nil && reason == "" {
-		addNationalNumbers(m, in.o.Reading.Countries)
-		in.resolve(m, at.name)
+		if !at.repeats.stored {
+			addNationalNumbers(m, in.o.Reading.Countries)
+			in.resolve(m, at.name)
+		}
 		if at.where.Reader > 0 {
 			m.Sent.Clock = clockOf(in.o.Formats, in.readers[at.where.Reader-1], m)
 		}

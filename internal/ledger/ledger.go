@@ -46,6 +46,8 @@ const (
 	RevokeAuthority = "authority.revoke"
 	// ChangeAuthority: an authority was suspended, resumed or extended.
 	ChangeAuthority = "authority.change"
+	// ExportAuthority: the signed file of an authority left the store.
+	ExportAuthority = "authority.export"
 	AddList         = "list.add"
 	AddMap          = "map.add"
 	AddPerson       = "people.add"
@@ -78,6 +80,18 @@ const (
 	ListAuthorities = "authority.list"
 	// Oversee: the acts of everybody were read ([Entry.WithoutWords]).
 	Oversee = "ledger.oversee"
+	// RequestCase: messages of another store were asked for. CountCase: those of a request
+	// were counted. GrantCase and RefuseCase: a request was decided. SendTransfer: messages
+	// left for another store. ReceiveTransfer: they came from one. AskHits and AnswerHits: a
+	// store asks whether another has messages of accounts, which answers.
+	RequestCase     = "case.request"
+	CountCase       = "case.count"
+	GrantCase       = "case.grant"
+	RefuseCase      = "case.refuse"
+	SendTransfer    = "transfer.send"
+	ReceiveTransfer = "transfer.receive"
+	AskHits         = "hits.ask"
+	AnswerHits      = "hits.answer"
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
 	Correct = "ledger.correct"
 	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).
@@ -94,7 +108,7 @@ const (
 // numbers. The envelope holds everything else.
 var (
 	plainSubjects = []string{
-		AddAuthority, RevokeAuthority, ChangeAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
+		AddAuthority, RevokeAuthority, ChangeAuthority, ExportAuthority, OpenDelivery, ResumeDelivery, AbandonDelivery, SealDelivery, UpgradeSeal, Upgrade, Correct,
 		Destroy, ProtectDelivery,
 	}
 	plainDetails = []string{

@@ -264,7 +264,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Node, err error) {
 	n.privilege.Known = known.Documents(layout.Privilege)
 	n.authorities.May, n.authorities.RolesOf = n.may, n.rolesOf
 	n.Admin = admin.New(admin.Options{May: n.mayAdminister, Dir: dir, Ledger: n.ledger.Ledger, Authorities: n.authorities, Lists: n.lists, Maps: maps, People: n.people, Privilege: n.privilege,
-		Protected: n.protected, Failpoint: o.Failpoint})
+		Store: n.Info.Store, PrivateKey: n.keys.Private, Protected: n.protected, Failpoint: o.Failpoint})
 	if err := n.Admin.Settle(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}

@@ -51,7 +51,7 @@ func oracle(folder string, r Request) bool {
 		return is(judge, people.PrivilegeOfficer, pro, people.Defence)
 	case "directory.read", "directory.add", "beyond":
 		return is(judge)
-	case "authority.request", "case.request", "case.count":
+	case "authority.request", "case.request", "case.count", "hits.ask", "hits.answer":
 		return is(inv, ana, desk, pro, people.Liaison)
 	case "authority.sign", "authority.change", "case.grant":
 		return is(judge) || is(pro) && r.NoJudge
@@ -75,7 +75,7 @@ func oracle(folder string, r Request) bool {
 		return is(inv, ana, desk, pro, judge)
 	case "verify":
 		return len(r.Roles) > 0
-	case "init", "serve", "upgrade", "reindex", "ingest", "ingest.open", "ingest.resume", "ingest.abandon", "reread", "transfer.receive", "people.add", "map.add", "key.hold":
+	case "init", "serve", "upgrade", "reindex", "ingest", "ingest.open", "ingest.resume", "ingest.abandon", "reread", "transfer.receive", "people.add", "map.add", "key.hold", "authority.export":
 		return is(people.Custodian)
 	}
 	return false

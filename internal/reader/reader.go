@@ -42,6 +42,9 @@ type Format struct {
 	// Devices is set if a file may hold copies from several devices, each with its own clock,
 	// which Item.Device names. Default: the file is one device's, or that is unknown.
 	Devices bool
+	// Stored is set if the messages come from a store of Argus: nothing is added to them or
+	// left out, and they keep their identity. Default: they are a source's.
+	Stored bool
 	// Kept names the fields that the reader understands and keeps beside a message
 	// because Argus has no place for them; "author.*" means all names that begin with
 	// "author.". A field with any other name is counted by the receipt as not understood.
@@ -126,6 +129,9 @@ type Options struct {
 	// of day and month where a sheet or a mail leaves it open. Default: day first in sheets;
 	// in mails, such a date gives no time.
 	Countries []string
+	// PackageKey is the public key of the store that a package comes from. Default: none, so
+	// that packages are not read.
+	PackageKey string
 	// MaxRecord is the maximum length of a record, in bytes; a longer one is a problem.
 	// Default 16 MiB.
 	MaxRecord int

@@ -17,6 +17,7 @@ func Formats() reader.Formats {
 	return reader.Formats{
 		table.Mapped, // only with a map
 		report.JSONL,
+		report.Package,
 		chat.Telegram,
 		chat.TelegramHTML,
 		chat.Facebook,

@@ -36,7 +36,7 @@ var ofJSON = []*reader.Format{
 // map, header fields of mails, and lines of logs, which have none.
 func TestFormatsSayTheirFields(t *testing.T) {
 	anyName := []*reader.Format{
-		table.Mapped, table.Sheet, table.JSON, report.JSONL, mail.EML, mail.Mbox, mail.MSG, mail.PST,
+		table.Mapped, table.Sheet, table.JSON, report.JSONL, report.Package, mail.EML, mail.Mbox, mail.MSG, mail.PST,
 		transcript.WhatsApp, transcript.LINE, transcript.IRC, transcript.Textdump,
 	}
 	for _, f := range Formats() {
