@@ -72,7 +72,7 @@ func TestStandings(t *testing.T) {
 	}
 }
 
-// TestDecisionsRefused appends decisions that make no sense or would lose something.
+// TestDecisionsRefused appends decisions that are invalid or would lose information.
 func TestDecisionsRefused(t *testing.T) {
 	l := NewLog()
 	for _, d := range []Decision{decide("X", RejectedRelease, itemA), decide("Y", ConfirmedKeep, itemA), decide("X", ConfirmedDestroy, itemB), carriedOut(ConfirmedDestroy, itemB)} {
@@ -112,7 +112,7 @@ func TestDecisionsRefused(t *testing.T) {
 	}
 }
 
-// TestLogFile checks that each change of a log is found, except a cut between lines,
+// TestLogFile checks that each change to a log is detected, except truncation between lines,
 // which only the head shows.
 func TestLogFile(t *testing.T) {
 	l := NewLog()

@@ -133,8 +133,8 @@ func TestReadWorkbook(t *testing.T) {
 	}
 }
 
-// TestSealedDirectory checks that each change of a sealed directory is found, and who can
-// read it.
+// TestSealedDirectory checks that each change to a sealed directory is detected, and who can
+// read the directory.
 func TestSealedDirectory(t *testing.T) {
 	to, ids := testRecipients(t)
 	d := NewDirectory([]Entry{{Name: "A", Profession: Doctor, Identifiers: []Identifier{{kindPhone, "", "+31206241111"}}}})

@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// talk makes the messages of a conversation between two people from their turns.
+// talk makes the messages of a conversation between two people from the texts of their turns.
 func talk(n int, turns string) (list []Sighting) {
 	a, b := fmt.Sprintf("a%d", n), fmt.Sprintf("b%d", n)
 	for i, text := range strings.Split(turns, " || ") {
