@@ -93,7 +93,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want refused: %s", test.name, d, err, test.want)
 		}
 	}
-	// Another actor's authority and a missing one look the same.
+	// An authority for a different actor and a missing authority look the same.
 	_, stranger := s.Decide(with(func(r *Request) { r.Actor = "eve" }), begin)
 	_, absent := s.Decide(Request{Actor: "eve", Authority: "A-0008", Purpose: "x", Action: "search"}, begin)
 	if a, b := stranger.Error(), strings.Replace(absent.Error(), "A-0008", "A-0001", 1); a != b {

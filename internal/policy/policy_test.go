@@ -193,7 +193,7 @@ func TestOddFolders(t *testing.T) {
 	}
 }
 
-// A request with a word that is in no list is refused, and is an incident. So is the zero
+// A request with a word that is not in any list is refused as an incident. So is the zero
 // request.
 func TestIncidents(t *testing.T) {
 	s := load(t, Generic)
