@@ -222,7 +222,7 @@ var exceptions = map[string][]string{
 	"index/lock, deleted":                {"note index/lock"},
 	"evidence/ids/manifest, of before":   {"note evidence/ids/00000002.ids"},
 	"index/manifest, of before":          {"note index/0000000001.seg the manifest does not list the file"},
-	"index/manifest, another store's":    {"damage index/0000000000.seg not the segment that the manifest lists"},
+	"index/manifest, another store's":    {"damage index/0000000000.seg this is not the segment that the manifest lists"},
 }
 
 // check compares the findings of verify with the wanted ones. Each of these must be
