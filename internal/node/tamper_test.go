@@ -216,7 +216,7 @@ var exceptions = map[string][]string{
 	"-evidence/*.seg, doubled":               {"note evidence/ follow the last acknowledged record"},
 	// The tree file locates a change to within 256 records, and this delivery is shorter.
 	"-evidence/*.seg, another store's":   {"damage evidence/ records of delivery D-0002 have the root", "may evidence/ids", "damage index"},
-	"evidence/manifest, another store's": {"damage evidence/ the manifest says"},
+	"evidence/manifest, another store's": {"damage evidence/ the manifest states"},
 	"evidence/lock, deleted":             {"note evidence/lock"},
 	"ledger/lock, deleted":               {"note ledger/lock"},
 	"index/lock, deleted":                {"note index/lock"},

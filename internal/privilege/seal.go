@@ -69,7 +69,7 @@ func ParseRecipients(lines string) (*Recipients, error) {
 	}
 	switch n := len(to.keys); {
 	case n < leastRecipients:
-		return nil, fmt.Errorf("parse the judge's keys: there are %d different keys, but at least %d are needed, because losing one must not mean losing the evidence", n, leastRecipients)
+		return nil, fmt.Errorf("parse the judge's keys: the number of different keys is %d, but at least %d are needed, because losing one must not mean losing the evidence", n, leastRecipients)
 	case n > mostRecipients:
 		return nil, fmt.Errorf("parse the judge's keys: %d keys, but at most %d are supported", n, mostRecipients)
 	case hybrid != 0 && hybrid != n:
