@@ -2,7 +2,7 @@
 // that only the store's user can reach.
 //
 // Each message of the protocol is a line of JSON of bounded length. The server sends a [Hello],
-// the client sends one [Job], and the server answers with [Event]s, the last of which ends the
+// the client sends one [Job], and the server answers with [Event]s. The last event ends the
 // job. The client may ask the server to stop; a client that closes the connection, or does not
 // read for a minute, stops the job too. Both ends must be the same version of Argus, run by the
 // same user: the kernel names the user at the other end. Only Linux and macOS can do that, and

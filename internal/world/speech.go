@@ -41,8 +41,8 @@ type template struct {
 	attachment byte
 }
 
-// part is a text, a choice between templates, or a slot to fill in; if at is set, the slot
-// stands for the phrase for being there.
+// part is a text, a choice between templates, or a slot to fill in; if at is set, the part is
+// the phrase for being there.
 type part struct {
 	text   string
 	choice []template
