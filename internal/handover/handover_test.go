@@ -194,11 +194,11 @@ func TestCannot(t *testing.T) {
 		return c.listen(quiet).Error()
 	}
 	for want, change := range map[string]func(j *Job){
-		"sees another file, or none, at handover_test.go": func(j *Job) { j.Folder = []byte("/") },
-		"sees another file, or none, at other":            func(j *Job) { j.Paths = []string{"handover_test.go", "other"} },
+		"sees a different file, or none, at handover_test.go": func(j *Job) { j.Folder = []byte("/") },
+		"sees a different file, or none, at other":            func(j *Job) { j.Paths = []string{"handover_test.go", "other"} },
 		"has the groups":                                  func(j *Job) { j.Groups = append(j.Groups, 4242) },
 		`there is no job "delete"`:                        func(j *Job) { j.Do = "delete" },
-		"0 deliveries are to be read again":               func(j *Job) { j.Do = Reread },
+		"the job reads 0 deliveries again":               func(j *Job) { j.Do = Reread },
 	} {
 		if got := raw(change); !strings.Contains(got, want) {
 			t.Errorf("%q, want %q", got, want)

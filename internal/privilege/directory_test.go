@@ -66,7 +66,7 @@ func TestReadDirectory(t *testing.T) {
 	if report.Rows != report.Entries+report.Lost() || report.Entries != 3 || report.Lost() != 2 {
 		t.Errorf("%d rows, %d entries, %d lost: %+v", report.Rows, report.Entries, report.Lost(), report.Problems)
 	}
-	for _, want := range []string{"a telephone number is not understood", "a provider that gives addresses", "cannot be used to recognise anybody", "the row is broken", "the profession is unknown", "anybody can register a name below it"} {
+	for _, want := range []string{"a telephone number is not understood", "a provider that gives addresses", "cannot be used to recognise anyone", "the row is broken", "the profession is unknown", "anyone can register a name under it"} {
 		if !slices.ContainsFunc(report.Problems, func(p Problem) bool { return strings.Contains(p.Reason, want) }) {
 			t.Errorf("no problem says %q: %+v", want, report.Problems)
 		}

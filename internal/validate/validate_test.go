@@ -77,7 +77,7 @@ func TestExpectedRefuses(t *testing.T) {
 		`{"options":["--store","/x"]}`:                   "--store",
 		`{"asks":[{"command":["serve"]}]}`:               "argus serve",
 		`{"asks":[{"query":"","options":["--keys=x"]}]}`: "--keys",
-		`{} {}`: "after the object",
+		`{} {}`: "after the end of the object",
 		`[]`:    "cannot unmarshal",
 	} {
 		if _, err := parseExpected([]byte(text)); err == nil || !strings.Contains(err.Error(), why) {
