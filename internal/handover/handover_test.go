@@ -196,9 +196,9 @@ func TestCannot(t *testing.T) {
 	for want, change := range map[string]func(j *Job){
 		"sees a different file, or none, at handover_test.go": func(j *Job) { j.Folder = []byte("/") },
 		"sees a different file, or none, at other":            func(j *Job) { j.Paths = []string{"handover_test.go", "other"} },
-		"has the groups":                                  func(j *Job) { j.Groups = append(j.Groups, 4242) },
-		`there is no job "delete"`:                        func(j *Job) { j.Do = "delete" },
-		"the job reads 0 deliveries again":               func(j *Job) { j.Do = Reread },
+		"has the groups":                   func(j *Job) { j.Groups = append(j.Groups, 4242) },
+		`there is no job "delete"`:         func(j *Job) { j.Do = "delete" },
+		"the job reads 0 deliveries again": func(j *Job) { j.Do = Reread },
 	} {
 		if got := raw(change); !strings.Contains(got, want) {
 			t.Errorf("%q, want %q", got, want)
