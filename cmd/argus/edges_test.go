@@ -269,7 +269,7 @@ func TestPathIsNotUTF8(t *testing.T) {
 		t.Skip("the file system has no such names:", err)
 	}
 	store := filepath.Join(dir, "s")
-	if code, _, said := told(t, "ingest", "--store", store, bad); code != exitError || !strings.Contains(said, "not UTF-8") {
+	if code, _, said := told(t, "ingest", "--store", store, bad); code != exitError || !strings.Contains(said, "not valid UTF-8") {
 		t.Errorf("exit code %d: %s", code, said)
 	}
 	if _, err := os.Stat(store); !os.IsNotExist(err) {

@@ -67,7 +67,7 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 		b.reasons, b.remarks = append(b.reasons, nil), append(b.remarks, nil)
 		return
 	case argus.KindSealed:
-		return // for everybody but the judge, it is as if it had not been there
+		return // to everyone but the judge, it looks as if there were no such record
 	case argus.KindMessage, argus.KindSighting, argus.KindQuarantined, argus.KindAttachment, argus.KindStated, argus.KindKey,
 		argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed, argus.KindReading, argus.KindAmendment:
 	}
@@ -105,8 +105,8 @@ func (b *Bookkeeper) Add(r *argus.Record) {
 	}
 }
 
-// reason is the reason of quarantined pieces: the words of the first piece, whether
-// other pieces had the same words, and the readers.
+// reason is the reason for quarantined pieces: the text for the first piece, whether the other
+// pieces had the same text, and the readers.
 type reason struct {
 	words   string
 	same    bool
@@ -114,7 +114,7 @@ type reason struct {
 	count   uint64
 }
 
-// tally counts a reason under its kind; at most most different kinds are counted.
+// tally counts a reason under its kind; no more than the given number of kinds are counted.
 func tally(reasons *map[string]*reason, most int, kind, words, reader string) {
 	if *reasons == nil {
 		*reasons = map[string]*reason{}
@@ -135,8 +135,8 @@ func tally(reasons *map[string]*reason, most int, kind, words, reader string) {
 	one.count++
 }
 
-// reasonKind returns a reason with … in place of its numbers and quoted text, so that pieces
-// with the same defect at different places are counted together.
+// reasonKind returns a reason with … instead of its numbers and quoted text, so that pieces
+// with the same defect in different positions are counted together.
 func reasonKind(words string) string {
 	var out strings.Builder
 	for i := 0; i < len(words); i++ {
@@ -156,7 +156,7 @@ func reasonKind(words string) string {
 	return out.String()
 }
 
-// Reader names the reader that found a place, or returns "" if there is none.
+// Reader returns the name of the reader that found a piece, or "" if there is none.
 func (b *Bookkeeper) Reader(w argus.Where) string {
 	if i := int(w.Reader) - 1; i >= 0 && i < len(b.receipt.Opening.Readers) {
 		return b.receipt.Opening.Readers[i]
@@ -183,7 +183,7 @@ func (b *Bookkeeper) Receipt(seal *argus.Seal) *argus.Receipt {
 	return &receipt
 }
 
-// tallies returns the reasons of a file, most frequent first.
+// tallies returns the reasons for a file, most frequent first.
 func tallies(reasons map[string]*reason) (list []argus.Reason) {
 	for kind, reason := range reasons {
 		one := argus.Reason{Value: kind, Reader: strings.Join(reason.readers, " "), Count: reason.count}

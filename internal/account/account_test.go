@@ -197,13 +197,13 @@ func TestCompletenessIsBounded(t *testing.T) {
 	}
 }
 
-// TestCompletenessAgain reads a delivery of known messages twice, in two versions: the
-// receipt shows the gaps of a single reading.
+// TestCompletenessAgain adds a delivery of known messages twice, in two versions: the receipt
+// shows the gaps of a single reading.
 func TestCompletenessAgain(t *testing.T) {
 	var b Bookkeeper
 	b.Add(&argus.Record{Seq: 100, Kind: argus.KindOpening, Opening: &argus.Opening{}})
 	b.Add(&argus.Record{Seq: 101, Kind: argus.KindOriginal, Original: &argus.Original{Path: "a"}})
-	for i, of := range []uint64{10, 11, 20, 21} { // a chat, and its messages on their own
+	for i, of := range []uint64{10, 11, 20, 21} { // a chat, and the same messages on their own
 		who := of % 10
 		m := said("A|B", []string{"A", "B"}[who], []string{"B", "A"}[who], int(who))
 		m.Attachments = []argus.Attachment{{Name: "a.jpg"}}
@@ -216,7 +216,7 @@ func TestCompletenessAgain(t *testing.T) {
 	}
 }
 
-// Pieces with the same defect at different places have one reason, and a field that was not
+// Pieces with the same defect in different positions have one reason, and a field that was not
 // understood is counted for its reader.
 func TestReasons(t *testing.T) {
 	var b Bookkeeper

@@ -100,11 +100,11 @@ func (s *series) unseen() (n uint64, ok bool) {
 type service struct {
 	name    string
 	numbers series
-	// twice is set once a number has occurred twice. latest remembers some numbers, each at
-	// the place that its hash gives.
+	// twice is set once a number has occurred twice. latest remembers some numbers, each at the
+	// index given by its hash.
 	twice  bool
 	latest [1024]uint64
-	// whole is set if the numbers run through the whole service.
+	// whole is set if the numbers run through the whole service, not through each conversation.
 	whole bool
 }
 
@@ -202,7 +202,7 @@ func (l *look) add(r *argus.Record, again bool) {
 		t.numbers.add(m.Sequence)
 	}
 	if again || !turn {
-		return // not a step: reports show each message of a chat again
+		return // not a step: a report shows each message of a chat a second time
 	}
 	t.step(m.Sent, fileKey{r.Where.Original, maphash.String(l.seed, r.Where.Path)})
 	if m.State&argus.StateSystem != 0 {
@@ -226,7 +226,7 @@ func (l *look) add(r *argus.Record, again bool) {
 	}
 }
 
-// answers returns the memory of the replies to a message, or nil beyond the limit.
+// answers returns the counters for the replies to a message, or nil beyond the limit.
 func (l *look) answers(threadKey uint64, in *thread, id string) *answered {
 	key := threadKey ^ maphash.String(l.seed, id)*7
 	a := l.answered[key]
@@ -237,7 +237,7 @@ func (l *look) answers(threadKey uint64, in *thread, id string) *answered {
 	return a
 }
 
-// service returns the key and the memory of a service; the memory is nil beyond the limit.
+// service returns the key and the state of a service; the state is nil beyond the limit.
 func (l *look) service(name string) (key uint64, in *service) {
 	if l.last.in != nil && l.last.name == name {
 		return l.last.key, l.last.in // the same as that of most messages
@@ -252,8 +252,7 @@ func (l *look) service(name string) (key uint64, in *service) {
 	return key, in
 }
 
-// sender returns the memory of an account, or nil if no account is named or beyond the
-// limit.
+// sender returns the state of an account, or nil if no account is named or beyond the limit.
 func (l *look) sender(key uint64, in *service, name string) *sender {
 	a := l.accounts[key]
 	switch {
@@ -271,7 +270,7 @@ func (l *look) sender(key uint64, in *service, name string) *sender {
 	return a
 }
 
-// thread returns the memory of a conversation, or nil if none is named or beyond the limit.
+// thread returns the state of a conversation, or nil if none is named or beyond the limit.
 func (l *look) thread(key uint64, in *service, name string) *thread {
 	t := l.threads[key]
 	switch {
@@ -286,8 +285,8 @@ func (l *look) thread(key uint64, in *service, name string) *thread {
 	return t
 }
 
-// beginning returns a copy of a name, cut to mostName: the name may be part of a long
-// record.
+// beginning returns a copy of a name, truncated to mostName bytes: the name may be part of a
+// long record.
 func beginning(name string) string {
 	if len(name) <= mostName {
 		return strings.Clone(name)
@@ -311,7 +310,7 @@ func (t *thread) step(sent argus.Time, in fileKey) {
 	t.last, t.file = argus.Time{Micros: sent.Micros, Precision: sent.Precision}, in
 }
 
-// result sums everything up.
+// result returns the gaps found.
 func (l *look) result() argus.Completeness {
 	c := l.found
 	c.Conversations, c.Accounts = uint64(len(l.threads)), uint64(len(l.accounts))

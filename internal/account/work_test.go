@@ -44,7 +44,7 @@ func TestManyCopiesAreLinearWork(t *testing.T) {
 			change(i, records[i])
 		}
 		least := math.Inf(1)
-		for range 5 { // the smallest of several results is the undisturbed one
+		for range 5 { // the smallest of several results is the least disturbed one
 			least = min(least, cpuSeconds(func() {
 				var b Bookkeeper
 				b.Add(&argus.Record{Seq: 1, Kind: argus.KindOpening, Opening: &argus.Opening{}})
@@ -63,7 +63,7 @@ func TestManyCopiesAreLinearWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const few = 10_000
 			ratio := math.Inf(1)
-			for range 3 { // other work on the machine makes it larger, never smaller
+			for range 3 { // other work on the machine makes the time larger, never smaller
 				once, ten := work(few, change), work(10*few, change)
 				t.Logf("%d records: %.2f ms, %d: %.2f ms", few, once*1e3, 10*few, ten*1e3)
 				// Below a few milliseconds, the clock and the caches outweigh the work.

@@ -27,7 +27,7 @@ import (
 // Number is the number of an authority. Each store counts its authorities from 1.
 type Number uint32
 
-// String returns the number as people cite it: A-0001.
+// String returns the number in the form in which people cite it: A-0001.
 func (n Number) String() string { return fmt.Sprintf("A-%04d", uint32(n)) }
 
 // MarshalText returns the same text as String.
@@ -49,7 +49,7 @@ func ParseNumber(s string) (Number, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 32)
 	if err != nil || n == 0 || digits[0] == '+' {
-		return 0, fmt.Errorf("parse authority %q: want a form like A-0001", s)
+		return 0, fmt.Errorf("parse authority %q: expected a number like A-0001", s)
 	}
 	return Number(n), nil
 }
@@ -70,10 +70,9 @@ type Authority struct {
 	Document argus.Hash `json:"document,omitzero"`
 	// Offences are the offences for which it was granted.
 	Offences []string `json:"offences,omitempty"`
-	// Conditions are the conditions that the order sets, in its own words.
+	// Conditions are the conditions set by the order, in its own words.
 	Conditions string `json:"conditions,omitempty"`
-	// Handling lists the handling codes that bind whoever uses it, from the list
-	// [Handling].
+	// Handling lists the handling codes that bind anyone who uses it, from the list [Handling].
 	Handling []string `json:"handling,omitempty"`
 	// Due is the time by which the order must be answered, such as the ten days or eight
 	// hours of an EPOC. Retain is the time until which its data may be kept. Argus
@@ -93,8 +92,8 @@ type Authority struct {
 	// Scope is a query that selects the messages it covers, with days in UTC and lists by
 	// their hashes. Default: all messages.
 	Scope string `json:"scope,omitempty"`
-	// From is the first second of access; the default is Created. Until is the first
-	// second without access; zero means no end.
+	// From is the first second of access; the default is Created. Until is the first second
+	// without access; zero means no end.
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until,omitzero"`
 	// Created is the time when it was added to the store.
@@ -105,8 +104,8 @@ type Authority struct {
 	// Changes lists, in order, the changes that suspended, resumed or extended it. Each
 	// is stored in its own file. Until is the end after the last extension.
 	Changes []Change `json:"changes,omitempty"`
-	// Damage explains why nobody can act under a damaged authority, whose other fields
-	// are empty except for the number. It is not stored.
+	// Damage is set if the authority is damaged, and explains why nobody can act under it. All
+	// other fields except the number are then empty. Damage is not stored.
 	Damage string `json:"damage,omitempty"`
 }
 
@@ -125,7 +124,7 @@ type ChangeKind string
 const (
 	Suspend ChangeKind = "suspend" // nobody can act under it until it is resumed
 	Resume  ChangeKind = "resume"
-	Extend  ChangeKind = "extend" // it gets a later end
+	Extend  ChangeKind = "extend" // its end is moved to a later time
 )
 
 // Change changes an authority that is in force.
@@ -210,8 +209,8 @@ func (a *Authority) everybody() bool { return len(a.Actors)+len(a.Roles) == 0 }
 // ErrInvalid means that an authority cannot be added as it was described.
 var ErrInvalid = errors.New("the authority is invalid")
 
-// ErrRevoked means that an authority cannot be revoked because it was revoked before.
-var ErrRevoked = errors.New("it was already revoked")
+// ErrRevoked means that an authority cannot be revoked because it has already been revoked.
+var ErrRevoked = errors.New("it has already been revoked")
 
 // Valid returns ErrInvalid if the authority cannot be stored.
 func (a *Authority) Valid() error {
@@ -224,14 +223,14 @@ func (a *Authority) Valid() error {
 func (a *Authority) fault() error {
 	for _, text := range slices.Concat([]string{a.Title, a.Basis, a.GrantedBy, a.Purpose, a.Scope, a.Order, a.Conditions, a.Origin}, a.Actors, a.Roles, a.Offences) {
 		if !utf8.ValidString(text) {
-			return fmt.Errorf("%q is not UTF-8", text)
+			return fmt.Errorf("%q is not valid UTF-8", text)
 		}
 	}
 	switch {
 	case blank(a.Basis):
 		return fmt.Errorf("it names no legal basis")
 	case blank(a.GrantedBy):
-		return fmt.Errorf("it does not say who granted it")
+		return fmt.Errorf("it does not state who granted it")
 	case blank(a.Purpose):
 		return fmt.Errorf("it names no purpose")
 	case slices.ContainsFunc(a.Actors, blank):
@@ -267,7 +266,7 @@ func (s *Store) pin(a *Authority) error {
 		return fmt.Errorf("%w: %s", ErrInvalid, "its scope: a condition on turns (->) depends on the scope itself, and cannot be part of it")
 	}
 	if query.HasSame(n) {
-		return fmt.Errorf("%w: %s", ErrInvalid, "its scope: a scope cannot name the content of a message (same:)")
+		return fmt.Errorf("%w: %s", ErrInvalid, "its scope: a scope cannot refer to the content of a message (same:)")
 	}
 	if query.Any(n, func(n query.Node) bool { _, list := n.(query.List); return list }) {
 		a.Scope = n.String()
@@ -289,8 +288,8 @@ func (s *Store) scope(a *Authority) (query.Node, error) {
 	return query.Stated(n)
 }
 
-// Wider returns the authorities that make the limits of than pointless: they have not
-// ended, they let one of its actors read everything that it covers with one of its acts,
+// Wider returns the authorities that make the limits of the authority than pointless: they have
+// not ended, they let one of its actors read everything that it covers with one of its acts,
 // and they cover more, allow more or last longer.
 func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 	narrow, err := s.scope(than)
@@ -302,7 +301,7 @@ func (s *Store) Wider(than *Authority, now time.Time) ([]Authority, error) {
 		return nil, err
 	}
 	shares := func(a *Authority) bool {
-		// The people whom one authority names may hold a role that the other names.
+		// The people whom one authority names may hold a role that the other one names.
 		same := a.everybody() || than.everybody() || len(a.Roles) > 0 && len(than.Actors) > 0 || len(than.Roles) > 0 && len(a.Actors) > 0 ||
 			slices.ContainsFunc(than.Actors, func(actor string) bool { return slices.Contains(a.Actors, actor) }) ||
 			slices.ContainsFunc(than.Roles, func(role string) bool { return slices.Contains(a.Roles, role) })
@@ -355,7 +354,7 @@ func Only(actor string, list []Authority, now time.Time) (*Authority, error) {
 	case len(open) == 1:
 		return open[0], nil
 	case len(open) > 1:
-		return nil, fmt.Errorf("%w: %d authorities name %s (%s); say under which one you ask with --authority", argus.ErrRefused, len(open), actor, some(names))
+		return nil, fmt.Errorf("%w: %d authorities name %s (%s); choose one with --authority", argus.ErrRefused, len(open), actor, some(names))
 	case len(list) == 1:
 		return &list[0], nil
 	case len(list) == 0:
@@ -399,10 +398,10 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 		return nil, fmt.Errorf("%s: %w: %s", r.Action, argus.ErrRefused, fmt.Sprintf(format, args...))
 	}
 	if blank(r.Actor) {
-		return refused("no actor is named; say who you are")
+		return refused("no actor is given; state who you are")
 	}
 	if r.Authority == "" {
-		return refused("no authority is named; say under which authority you ask")
+		return refused("no authority is given; state the authority under which you ask")
 	}
 	number, err := ParseNumber(r.Authority)
 	if err != nil {
@@ -431,7 +430,7 @@ func (s *Store) Decide(r Request, now time.Time) (*Decision, error) {
 	case !a.Allows(r.Action):
 		return refused("authority %s does not allow this, only %s", number, strings.Join(a.Acts, ", "))
 	case blank(r.Purpose):
-		return refused("no purpose is named; say why you ask")
+		return refused("no purpose is given; state why you ask")
 	}
 	scope, err := s.scope(a)
 	if errors.Is(err, argus.ErrDamaged) {

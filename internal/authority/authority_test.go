@@ -73,10 +73,10 @@ func TestRefused(t *testing.T) {
 		{"a moment before", anna, begin.Add(-1), "begins at 2026-03-01T13:00:00Z"},
 		{"the second it ends", anna, begin.Add(time.Hour), "ended at 2026-03-01T14:00:00Z"},
 		{"long after", anna, begin.Add(1000 * time.Hour), "ended at"},
-		{"nobody", with(func(r *Request) { r.Actor = " " }), begin, "no actor is named"},
-		{"no authority", with(func(r *Request) { r.Authority = "" }), begin, "no authority is named"},
-		{"no number", with(func(r *Request) { r.Authority = "../A-0001" }), begin, "a form like A-0001"},
-		{"no purpose", with(func(r *Request) { r.Purpose = "\t" }), begin, "no purpose is named"},
+		{"nobody", with(func(r *Request) { r.Actor = " " }), begin, "no actor is given"},
+		{"no authority", with(func(r *Request) { r.Authority = "" }), begin, "no authority is given"},
+		{"no number", with(func(r *Request) { r.Authority = "../A-0001" }), begin, "a number like A-0001"},
+		{"no purpose", with(func(r *Request) { r.Purpose = "\t" }), begin, "no purpose is given"},
 		{"revoked", with(func(r *Request) { r.Authority = "A-0002" }), begin, "revoked at 2026-03-01T12:00:00Z (order 17 was lifted)"},
 		{"not named", with(func(r *Request) { r.Actor = "eve" }), begin, "eve has no authority A-0001"},
 		{"unknown", with(func(r *Request) { r.Authority = "A-0009" }), begin, "anna has no authority A-0009"},
@@ -93,7 +93,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want refused: %s", test.name, d, err, test.want)
 		}
 	}
-	// Another actor's authority and a missing one look the same.
+	// An authority for a different actor and a missing authority look the same.
 	_, stranger := s.Decide(with(func(r *Request) { r.Actor = "eve" }), begin)
 	_, absent := s.Decide(Request{Actor: "eve", Authority: "A-0008", Purpose: "x", Action: "search"}, begin)
 	if a, b := stranger.Error(), strings.Replace(absent.Error(), "A-0008", "A-0001", 1); a != b {

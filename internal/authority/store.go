@@ -28,14 +28,14 @@ type Store struct {
 	// Lists finds the lists that scopes name; see query.Options. Set it before any call.
 	// Default: no lists.
 	Lists func(name, hash string) (*query.WordList, error)
-	// Known returns the SHA-256 that the ledger records for each file, keyed by the
-	// file's name. A file counts as damaged if the ledger has no entry for it or has
-	// another SHA-256, or if the ledger has an entry but the file is missing. A file that
-	// is ready and has an entry counts as in place. Set it before any call. Default:
+	// Known returns the SHA-256 that the ledger records for each file, keyed by the file's
+	// name. A file counts as damaged if the ledger has no entry for it or has a different
+	// SHA-256, or if the ledger has an entry but the file is missing. A file that is ready but
+	// not yet in place counts as in place if it has an entry. Set it before any call. Default:
 	// files are not compared.
 	Known func() (map[string]string, error)
 	// May returns argus.ErrRefused if the actor may not do such an act even though the
-	// authority allows it. Set it before any call. Default: everybody may do everything.
+	// authority allows it. Set it before any call. Default: everyone may do everything.
 	May func(actor, action string, under *Authority) error
 	// RolesOf returns the roles of an actor. Set it before any call. Default: nobody has
 	// a role.
@@ -98,7 +98,7 @@ func (s *Store) Revoke(n Number, by, reason string, now time.Time, record func(a
 
 func (s *Store) revoke(r Revocation, record func(argus.Hash) error) error {
 	if blank(r.By) || blank(r.Reason) {
-		return errors.New("say who revokes it, and why")
+		return errors.New("a revocation must state who revokes the authority, and why")
 	}
 	r.By, r.Reason = strings.ToValidUTF8(r.By, "\ufffd"), strings.ToValidUTF8(r.Reason, "\ufffd")
 	a, err := s.get(r.Number)
@@ -144,19 +144,19 @@ func (a *Authority) takes(c *Change) error {
 	over := !a.Until.IsZero() && !c.At.Before(a.Until)
 	switch {
 	case blank(c.By) || blank(c.Reason):
-		return errors.New("say who does it, and why")
+		return errors.New("a change must state who makes it, and why")
 	case !utf8.ValidString(c.By) || !utf8.ValidString(c.Reason):
-		return errors.New("the name and the reason must be UTF-8")
+		return errors.New("the name and the reason must be valid UTF-8")
 	case a.Revoked != nil || over:
 		return errors.New("it has ended; a new one is needed")
 	case c.Kind == Extend && (a.Until.IsZero() || !c.Until.After(a.Until)):
-		return fmt.Errorf("its new end must be later than its present one: %s", end(a.Until))
+		return fmt.Errorf("its new end must be later than its current one: %s", end(a.Until))
 	case c.Kind != Extend && !c.Until.IsZero():
 		return errors.New("only an extension has an end")
 	case c.Kind == Suspend && a.Suspended() != nil, c.Kind == Resume && a.Suspended() == nil:
-		return errors.New("it already has that state")
+		return errors.New("it is already in that state")
 	case c.Kind != Suspend && c.Kind != Resume && c.Kind != Extend:
-		return fmt.Errorf("there is no change %q", c.Kind)
+		return fmt.Errorf("unknown change %q", c.Kind)
 	}
 	return nil
 }
@@ -174,8 +174,8 @@ func changeName(n Number, change int) string { return fmt.Sprintf("%s.%d", n, ch
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-// Get returns an authority, with its revocation if there is one. It is for
-// administrators; requests of actors go through Decide.
+// Get returns an authority, with its revocation if there is one. It is for administrators;
+// requests by actors go through Decide.
 func (s *Store) Get(n Number) (*Authority, error) {
 	a, err := s.get(n)
 	if err == nil && a == nil {
@@ -184,7 +184,7 @@ func (s *Store) Get(n Number) (*Authority, error) {
 	return a, err
 }
 
-// Scope returns the scope of an authority, for whoever decides about the authority.
+// Scope returns the scope of an authority, for those who decide about the authority.
 func (s *Store) Scope(n Number) (query.Node, error) {
 	a, err := s.Get(n)
 	if err != nil {
@@ -240,7 +240,7 @@ func (s *Store) Hashes() (map[string]argus.Hash, error) {
 	return hashes, nil
 }
 
-// last returns the highest number in use: by an authority, by the revocation of a lost
+// last returns the highest number in use: by an authority, by the revocation of a missing
 // authority, or in the ledger.
 func (s *Store) last() (Number, error) {
 	entries, err := s.disk.ReadDir(s.dir)
@@ -382,14 +382,14 @@ func (s *Store) recorded(name string) ([]byte, error) {
 	case !missing && isIt(data):
 		return data, nil
 	case !missing:
-		return damage("the ledger has another SHA-256 for this %s, so it was changed, and nobody can act under it; put the file back from a copy of the store", what)
+		return damage("the ledger has a different SHA-256 for this %s, so it was changed, and nobody can act under it; restore the file from a copy of the store", what)
 	}
-	for _, at := range []string{durable.Prepared + name, name} { // it may get its name at this moment
+	for _, at := range []string{durable.Prepared + name, name} { // it may be getting its name at this moment
 		if data, err := s.read(at); err == nil && isIt(data) {
 			return data, nil
 		}
 	}
-	return damage("the ledger has an entry for this %s, but the file is missing, so nobody can act under it; put the file back from a copy of the store", what)
+	return damage("the ledger has an entry for this %s, but the file is missing, so nobody can act under it; restore the file from a copy of the store", what)
 }
 
 // parse accepts only the exact output of encode.
@@ -421,8 +421,7 @@ func (s *Store) read(name string) ([]byte, error) {
 	return data, err
 }
 
-// write creates a file, durably and as a whole, after record has written its entry to the
-// ledger.
+// write creates a whole file durably, after record has written the file's entry to the ledger.
 func (s *Store) write(name string, v any, record func(argus.Hash) error) error {
 	data, err := encode(v)
 	if err != nil {

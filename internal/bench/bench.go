@@ -1,8 +1,9 @@
-// Package bench measures an Argus on the machine it runs on.
+// Package bench measures Argus on the machine on which it runs.
 //
-// It takes the normal path, from a file of Argus JSON lines to an answer of the index and
-// of the desk, including the ledger. Machines differ and measurements are noisy, so quote
-// the machine, and the ratio to SQLite FTS5, the peer measured in the same run.
+// It takes the normal path, from a file of Argus JSON lines to an answer of the index and of
+// the desk, including the ledger. Machines differ and measurements are noisy, so a quoted
+// result should name the machine and the ratio to SQLite FTS5, the peer that is measured in the
+// same run.
 package bench
 
 import (
@@ -32,8 +33,8 @@ type Options struct {
 	Formats reader.Formats
 	// Messages is the number of messages in the corpus. Default 1,000,000.
 	Messages int
-	// Peer also loads the same corpus into SQLite FTS5 and asks it the same questions.
-	// Default false.
+	// Peer also loads the same corpus into SQLite FTS5 and runs the same queries there. Default
+	// false.
 	Peer bool
 	// Again queries the store that an earlier run left in Dir, and ingests nothing. It
 	// excludes Peer. Default false.
@@ -48,11 +49,11 @@ type Options struct {
 	// Apart runs the readers in a separate process, as in intake.Options. Default: in
 	// this process.
 	Apart bool
-	// Overlap measures only ten deliveries that share messages: 4 in 10 messages are in
-	// two or three of them. Default false.
+	// Overlap measures only ten deliveries that share messages: 4 in 10 messages are in two or
+	// three of the deliveries. Default false.
 	Overlap bool
-	// LiveSeconds is the duration of a live feed that arrives after the questions, while
-	// somebody searches. It adds a delivery to the store. Default 0: no feed.
+	// LiveSeconds is the duration in seconds of a live feed that arrives after the questions,
+	// while a user searches. It adds a delivery to the store. Default 0: no feed.
 	LiveSeconds int
 	// Say is called with a description of each step. Default: not called.
 	Say func(string)
@@ -84,18 +85,18 @@ type Taken struct {
 	DiskPerByte float64 `json:"disk_bytes_per_corpus_byte"`
 }
 
-// Question is a question that was asked Rounds times with warm caches. It was put to the
-// index and the evidence alone, or to the desk, which also asks the authority and writes
-// the ledger.
+// Question is a question that was asked Rounds times with warm caches. It was put either to the
+// index and the evidence directly, or to the desk, which also checks the authority and writes
+// to the ledger.
 type Question struct {
 	Of     string        `json:"of"` // "index" or "desk"
 	Name   string        `json:"name"`
 	Median time.Duration `json:"median_ns"`
 	P99    time.Duration `json:"p99_ns"`
-	// Cold is the duration of a single run with nothing cached in memory, 0 if it was not
+	// Cold is the duration of a single run with nothing cached in memory, or 0 if it was not
 	// measured.
 	Cold time.Duration `json:"cold_ns,omitempty"`
-	// Peer is the peer's median for the same question, 0 if it has none.
+	// Peer is the peer's median for the same question, or 0 if there is none.
 	Peer time.Duration `json:"peer_median_ns,omitempty"`
 	// Found is the count in the last answer.
 	Found uint64 `json:"found"`
@@ -108,7 +109,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Say = func(string) {}
 	}
 	if o.Again && o.Peer {
-		return nil, errors.New("the peer ingests the corpus together with Argus and cannot do so later; leave out one of the two")
+		return nil, errors.New("the peer ingests the corpus together with Argus and cannot do so later; omit one of the two options")
 	}
 	r := &Report{CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version(), Messages: o.Messages}
 	if o.Overlap {
@@ -134,7 +135,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	r.Questions = a.answered
 	if o.LiveSeconds > 0 {
-		o.Say("searching while a live feed arrives")
+		o.Say("search while a live feed arrives")
 		var err error
 		if r.Live, err = live(ctx, o.Dir, store, nodeOptions, o.LiveSeconds); err != nil {
 			return nil, fmt.Errorf("follow a live feed: %w", err)
@@ -242,7 +243,7 @@ func (c *corpus) close() error {
 	return c.full(f.Name())
 }
 
-// add measures one part of the intake.
+// add adds the measurements of one part of the intake.
 func (t *Taken) add(work func() error) error {
 	cpu, started := cpuTime(), time.Now()
 	if err := work(); err != nil {

@@ -41,7 +41,7 @@ func TestBench(t *testing.T) {
 		t.Errorf("nothing was measured: %+v", r)
 	}
 	t.Logf("live: %+v", *r.Live)
-	// Every message that was fed has been found; otherwise the search would still be running.
+	// Every message of the feed has been found; otherwise the search would still be running.
 	if r.Live.Searches == 0 || r.Live.Most <= 0 {
 		t.Errorf("nothing was measured: %+v", r.Live)
 	}

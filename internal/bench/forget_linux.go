@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forget makes the system drop the files below a folder from memory. They must not be
+// forget makes the system drop the files under a folder from memory. The files must not be
 // mapped.
 func forget(dir string) error {
 	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

@@ -6,5 +6,5 @@ import "errors"
 
 // forget is not supported on this system.
 func forget(string) error {
-	return errors.New("only Linux drops files from memory when asked; leave out --cold")
+	return errors.New("only Linux can drop files from memory on request; omit --cold")
 }

@@ -23,12 +23,12 @@ import (
 
 // The measured feed: batches at an even pace.
 const (
-	liveRate  = 5000 // messages a second
+	liveRate  = 5000 // messages per second
 	liveBatch = 100
 )
 
-// Live reports how soon new messages are found while they arrive at an even pace and
-// somebody searches without a pause.
+// Live reports how soon new messages are found while they arrive at an even pace and a user
+// searches without a pause.
 type Live struct {
 	PerSecond int           `json:"messages_per_second"`
 	Messages  int           `json:"messages"`
@@ -40,7 +40,7 @@ type Live struct {
 	Searches int           `json:"searches"` // answered during the feed
 }
 
-// acknowledged is the time when the evidence promised to keep the first n messages.
+// acknowledged is the time at which the evidence acknowledged the first n messages.
 type acknowledged struct {
 	n  uint64
 	at time.Time
@@ -154,8 +154,8 @@ func (l *Live) feed(ctx context.Context, s *evidence.Store, d argus.DeliveryNumb
 	return nil
 }
 
-// ask counts the messages that have arrived until all are found, and in between lists
-// the newest messages with a common word.
+// ask repeatedly counts the messages that have arrived, until all are found. In between, it
+// lists the newest messages with a common word.
 func (l *Live) ask(ctx context.Context, d *desk.Desk, who desk.Who, number argus.DeliveryNumber, acks <-chan acknowledged) error {
 	var waiting []acknowledged
 	var lags []time.Duration

@@ -22,8 +22,8 @@ import (
 // A few words that SQLite's tokenizer and ours split in the same way.
 var oracleWords = []string{"boat", "boats", "oat", "bo", "x9", "the", "of", "cargo", "embargo", "port", "report"}
 
-// TestOracle asks the index and SQLite FTS5 the same questions about the same messages:
-// which match, which are newest, and how many there are by sender, day and pair. This
+// TestOracle asks the index and SQLite FTS5 the same questions about the same messages: which
+// messages match, which ones are newest, and how many there are by sender, day and pair. This
 // oracle shares no code with Argus; SQL expresses the queries that FTS5 cannot.
 func TestOracle(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
@@ -114,7 +114,7 @@ func oracleDatabase(t *testing.T, records []*argus.Record) *sql.DB {
 type question struct {
 	node query.Node
 	sql  string
-	// then has no condition, since it applies to the messages of a scope.
+	// then has no condition, since it applies to the messages in a scope.
 	then *struct{ first, second question }
 }
 

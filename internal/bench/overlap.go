@@ -35,8 +35,8 @@ type Overlap struct {
 	Questions []ScopedQuestion `json:"questions"`
 }
 
-// ScopedQuestion is a question to the index, asked without a scope and in a scope of
-// three of the ten deliveries. The two kinds of round alternate.
+// ScopedQuestion is a question to the index, asked both without a scope and in a scope of three
+// of the ten deliveries. Rounds of the two kinds alternate.
 type ScopedQuestion struct {
 	Name          string        `json:"name"`
 	Median        time.Duration `json:"median_ns"`
@@ -185,7 +185,7 @@ func (r *Overlap) questions(ctx context.Context, e, once engine, rounds int) err
 	return nil
 }
 
-// Slowest returns the question that a scope slows down most, and the factor.
+// Slowest returns the question that a scope slows down most, and by which factor.
 func (r *Overlap) Slowest() (name string, times float64) {
 	for _, q := range r.Questions {
 		if t := float64(q.InScope) / float64(max(q.Median, 20*time.Microsecond)); t > times {

@@ -130,7 +130,7 @@ func (l *peerLoad) commit() error {
 	return err
 }
 
-// peerQuestions are the index's questions that the peer can answer.
+// peerQuestions are those questions to the index that the peer can answer.
 var peerQuestions = map[string]string{
 	"newest 50, common word": `select m.seq from words join message m on m.seq = words.rowid where words match 'is' order by m.sent desc limit 50`,
 	"newest 50, rare word":   `select m.seq from words join message m on m.seq = words.rowid where words match 'takivad' order by m.sent desc limit 50`,
@@ -146,7 +146,7 @@ var peerQuestions = map[string]string{
 // is slow.
 const peerRounds = 5
 
-// askSQLite asks the peer its questions, warm, and records its medians.
+// askSQLite asks the peer its questions with warm caches, and records the medians.
 func askSQLite(ctx context.Context, name string, rounds int, questions []Question) (err error) {
 	db, err := sql.Open("sqlite", "file:"+name+"?mode=ro&_pragma=cache_size(-200000)")
 	if err != nil {

@@ -163,7 +163,7 @@ func engineQuestions(ctx context.Context, e engine, some []index.Hit) ([]engineQ
 	parsed := func(text string) query.Node {
 		n, err := query.Parse(text, query.Options{})
 		if err != nil {
-			panic(err) // one of our own questions is wrong
+			panic(err) // a question in the table below is invalid
 		}
 		return n
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 )
 
-// Claims are the claims of the ledger about files outside it: the SHA-256 of each file,
+// Claims are the claims of the ledger about files outside the ledger: the SHA-256 of each file,
 // keyed by its name in its folder.
 type Claims struct {
 	// Files holds the hash of argus.json and the text of the public key.
@@ -121,7 +121,7 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 		}
 		c.Seals[e.Subject] = e.Detail["seal"]
 	case ledger.UpgradeSeal:
-		// A crash may have kept the seal of format 1 out of the ledger.
+		// After a crash, the seal of format 1 may be missing from the ledger.
 		before, ok := c.Seals[e.Subject]
 		if !ok {
 			before = e.Detail["before"]
@@ -145,8 +145,7 @@ type Known struct {
 	said   *Claims
 }
 
-// Follow returns a Known that gives the claims of a ledger as they are at the time of
-// each call.
+// Follow returns a Known with the claims of a ledger, as they are at the time of each call.
 func Follow(l *ledger.Ledger) *Known {
 	return &Known{ledger: l, said: &Claims{}}
 }
@@ -233,8 +232,8 @@ func (d *Delivery) Add(e *ledger.Entry) {
 	case ledger.OpenDelivery:
 		d.Opened, d.Opening = true, e.Detail["opening"]
 	case ledger.ResumeDelivery:
-		// Before the ledger had hashes of openings, an opening that a crash kept out of
-		// the ledger was never recorded.
+		// Before the ledger had hashes of openings, an opening that was missing after a crash
+		// was never recorded.
 		d.Opened = d.Opened || e.Envelope == (argus.Hash{})
 	case ledger.SealDelivery, ledger.UpgradeSeal:
 		d.Sealed = true
@@ -246,15 +245,15 @@ func (d *Delivery) Add(e *ledger.Entry) {
 func (d *Delivery) Contradict(with evidence.Begun) string {
 	switch {
 	case !d.Opened && with.More:
-		return fmt.Sprintf("delivery %s has records, but the ledger has no entry for its opening: Argus did not ingest it, or the ledger was cut back", d.Number)
+		return fmt.Sprintf("delivery %s has records, but the ledger has no entry for its opening: Argus did not ingest it, or the ledger was truncated", d.Number)
 	case d.Opening != "" && d.Opening != with.Root.String():
-		return fmt.Sprintf("the opening of delivery %s has the root %s, but the ledger says %s", d.Number, with.Root, d.Opening)
+		return fmt.Sprintf("the opening of delivery %s has the root %s, but the ledger states %s", d.Number, with.Root, d.Opening)
 	}
 	return ""
 }
 
-// OtherLedger describes the problem with a seal that states the head of another ledger.
+// OtherLedger describes the problem with a seal that states the head of a different ledger.
 func OtherLedger(seal *argus.Seal) string {
-	return fmt.Sprintf("when delivery %s was sealed, the ledger had %d entries with the root %s, which this ledger never had: it was cut back or replaced",
+	return fmt.Sprintf("when delivery %s was sealed, the ledger had %d entries and the root %s, but this ledger never had that root: it has been truncated or replaced",
 		seal.Delivery, seal.Ledger.Entries, seal.Ledger.Root)
 }

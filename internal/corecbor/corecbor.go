@@ -1,8 +1,8 @@
 // Package corecbor writes and reads canonical CBOR without reflection, for the most
 // frequent records.
 //
-// A record is a map with unsigned integers as keys, in the core deterministic encoding
-// of RFC 8949, section 4.2.1. A general library does all other CBOR.
+// A record is a map with unsigned integers as keys, in the core deterministic encoding of RFC
+// 8949, section 4.2.1. A general library handles all other CBOR.
 package corecbor
 
 import (
@@ -144,10 +144,10 @@ func appendHead(b []byte, major byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, major|27), n)
 }
 
-// A Decoder reads the output of an Encoder and nothing more: it fails at any other
-// encoding of the same values, at a pair whose value the methods that end in At
-// omit, and at text that is not UTF-8. After a failure, it reads zero values.
-// The strings that it returns share one copy of the data.
+// A Decoder reads only the output of an Encoder: it fails at any other encoding of the same
+// values, at a pair whose value the methods that end in At omit, and at text that is not UTF-8.
+// After a failure, it reads zero values. The strings that it returns share one copy of the
+// data.
 type Decoder struct {
 	data   string
 	at     int
@@ -166,7 +166,7 @@ func (d *Decoder) Sound() bool { return !d.failed }
 // Whole reports whether all of the data was read without a failure.
 func (d *Decoder) Whole() bool { return !d.failed && d.at == len(d.data) }
 
-// head reads the head of a value that has the given major type.
+// head reads the head of a value (RFC 8949, section 3), which must have the given major type.
 func (d *Decoder) head(major byte) uint64 {
 	if d.failed || d.at >= len(d.data) || d.data[d.at]&0xe0 != major {
 		d.failed = true
@@ -194,7 +194,7 @@ func (d *Decoder) head(major byte) uint64 {
 	return n
 }
 
-// Pairs iterates over a map.
+// Pairs iterates over the pairs of a map.
 type Pairs struct {
 	// Key is the key of the pair whose value is next.
 	Key   uint64
@@ -292,7 +292,8 @@ func (d *Decoder) Bytes() []byte {
 	return []byte(s)
 }
 
-// Fixed reads into b a byte string of the same length that is not all zeros.
+// Fixed reads a byte string into b. It must have the same length as b, and must not be all
+// zeros.
 func (d *Decoder) Fixed(b []byte) {
 	s := d.take(majorBytes)
 	if len(s) != len(b) {

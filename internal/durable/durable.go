@@ -1,9 +1,9 @@
 // Package durable puts files in place so that they survive a power cut.
 //
-// Code that writes to disk takes a [Disk], so that a test can cut the power between any
-// two operations (package durabletest). On Windows, the contents of files are made
-// durable, but not their names: after a power cut, the names may be those of some moments
-// earlier, as if the last operations had not been done.
+// Code that writes to disk takes a [Disk], so that a test can cut the power between any two
+// operations (package durabletest). On Windows, the contents of files are made durable, but not
+// their names: after a power cut, the names may be those from a few moments earlier, as if the
+// last operations had not been done.
 package durable
 
 import (
@@ -178,7 +178,7 @@ func ReadGiven(name string, most int64) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("%s has more than %d bytes: %w", name, most, ErrUnfit)
+		err = fmt.Errorf("%s is longer than %d bytes: %w", name, most, ErrUnfit)
 	}
 	return data, errors.Join(err, f.Close())
 }

@@ -2,8 +2,8 @@ package durable
 
 import "golang.org/x/sys/unix"
 
-// Exchange gives two files or folders each the name of the other, atomically. Where
-// that is not possible, it does nothing and returns errors.ErrUnsupported.
+// Exchange swaps the names of two files or folders atomically. If that is not possible, it does
+// nothing and returns errors.ErrUnsupported.
 func Exchange(a, b string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
 	if err == unix.ENOSYS || err == unix.EINVAL {

@@ -21,7 +21,7 @@ func TestExchange(t *testing.T) {
 	err := Exchange(a, b)
 	want := "b"
 	if errors.Is(err, errors.ErrUnsupported) {
-		want, err = "a", nil // then nothing was done
+		want, err = "a", nil // the exchange then did nothing
 	}
 	if text, read := os.ReadFile(filepath.Join(a, "f")); err != nil || read != nil || string(text) != want {
 		t.Errorf("a has %q, want %q: %v, %v", text, want, err, read)

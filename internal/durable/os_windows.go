@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// syncDir does nothing: Windows flushes directories only for administrators. NTFS writes
-// names in a journal, in order, so that after a power cut a name may be the previous one,
-// as if the last operations had not been done.
+// syncDir does nothing: Windows flushes directories only for administrators. NTFS writes names
+// in a journal, in order, so that after a power cut a name may be the previous one, as if the
+// last operations had not been done.
 func syncDir(string) error { return nil }
 
-// rename and openFile retry while another program has the file open, such as a reader
-// of Argus or a virus scanner: Windows then lets nobody replace it, nor open it while
-// it is replaced.
+// rename and openFile retry while another program has the file open, such as a reader of Argus
+// or a virus scanner: Windows then does not allow it to be replaced, or to be opened while it
+// is replaced.
 func rename(from, to string) error {
 	return patiently(func() error { return os.Rename(from, to) }, windows.ERROR_SHARING_VIOLATION, windows.ERROR_ACCESS_DENIED)
 }
@@ -62,8 +62,8 @@ func WriteProtected(name string) bool {
 	return errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_WRITE_PROTECT)
 }
 
-// NoRoom reports whether an error means that the disk is full. A library may have
-// passed it on as text.
+// NoRoom reports whether an error means that the disk is full. A library may have turned the
+// error into text.
 func NoRoom(err error) bool {
 	for _, full := range [...]windows.Errno{windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL} {
 		if err != nil && (errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error())) {
@@ -73,8 +73,8 @@ func NoRoom(err error) bool {
 	return false
 }
 
-// Exchange gives two files or folders each the name of the other, atomically. Where
-// that is not possible, it does nothing and returns errors.ErrUnsupported.
+// Exchange swaps the names of two files or folders atomically. If that is not possible, it does
+// nothing and returns errors.ErrUnsupported.
 func Exchange(a, _ string) error { return unsupported("exchange", a, errors.ErrUnsupported) }
 
 // Free returns the number of bytes available for files in a folder.

@@ -48,7 +48,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// TestWriteNew: a new file never replaces another, and leaves nothing else behind.
+// TestWriteNew: a new file never replaces another, and no other file is left behind.
 func TestWriteNew(t *testing.T) {
 	for _, d := range []durable.Disk{durable.OS{}, durabletest.New(1)} {
 		dir := t.TempDir()

@@ -20,8 +20,8 @@ func WriteProtected(name string) bool {
 	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS)
 }
 
-// NoRoom reports whether an error means that the disk is full. A library may have
-// passed it on as text.
+// NoRoom reports whether an error means that the disk is full. A library may have turned the
+// error into text.
 func NoRoom(err error) bool {
 	for _, full := range [...]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
 		if err != nil && (errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error())) {

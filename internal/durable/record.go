@@ -13,12 +13,12 @@ import (
 // Prepared is the prefix of the name of a file that is ready but not yet in place.
 const Prepared = ".new-"
 
-// Record makes a new file in three steps, so that its record and the file both exist in
-// the end, or neither: the file is made ready under another name; record notes elsewhere
-// that the file will exist; then it gets its name. The error is fs.ErrExist if the name
-// is taken. No other process may call Record in the folder at the same time.
-// [SettleRecords] finishes after a crash, and also settles a file whose record fails,
-// since the record may have been written nevertheless.
+// Record makes a new file in three steps, so that in the end either both the file and its
+// record exist, or neither: the file is made ready under a different name; record notes
+// elsewhere that the file will exist; then the file gets its name. The error is fs.ErrExist if
+// the name is taken. No other process may call Record in the folder at the same time. After a
+// crash, [SettleRecords] finishes the call; it also settles a file whose record failed, because
+// the record may have been written nevertheless.
 func Record(d Disk, name string, data []byte, record func() error) error {
 	entries, err := d.ReadDir(filepath.Dir(name))
 	if err != nil {

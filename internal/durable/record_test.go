@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestRecord: a file and its record both exist in the end, or neither, at any
-// interruption.
+// TestRecord: after an interruption at any moment, either both a file and its record exist in
+// the end, or neither.
 func TestRecord(t *testing.T) {
 	stop := errors.New("stop")
 	for _, tt := range []struct {

@@ -163,8 +163,8 @@ func flipped(b []byte) []byte {
 	return out
 }
 
-// A sealed message can be read with the key of its seal. Without it nothing is visible: no
-// text, no names, no place, no id that could be guessed. This is the case of a lawyer
+// A sealed message can be read with the key of its seal. Without the key, nothing is visible:
+// no text, no names, no position, no id that could be guessed. This is the case of a lawyer
 // recognised at intake.
 func TestSealedRecord(t *testing.T) {
 	m := &argus.Message{Service: "signal", Conversation: "client-lawyer", From: "+31600000001", To: []string{"+31600000002"}, Text: "between us and the advocate"}

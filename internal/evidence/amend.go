@@ -46,12 +46,12 @@ type Amendment struct {
 	Store  string
 	Signer note.Signer
 	Now    time.Time
-	// Begun is called when the amendment's delivery has been opened, before any further
-	// record, to write to the ledger. An error ends the amendment.
+	// Begun is called when the amendment's delivery has been opened, before any further record
+	// is written, so that it can write to the ledger. An error ends the amendment.
 	Begun func(ctx context.Context, d argus.DeliveryNumber) error
-	// Sealed is called when the amendment has been sealed, before any byte changes, to
-	// write to the ledger. If it fails, nothing changes until the store is next opened
-	// for writing, which carries out the sealed order. Default nothing.
+	// Sealed is called when the amendment has been sealed, before any byte changes, so that it
+	// can write to the ledger. If it fails, nothing changes until the store is next opened for
+	// writing, which carries out the sealed order. Default nothing.
 	Sealed func(ctx context.Context, seal *argus.Seal) error
 }
 
@@ -68,17 +68,16 @@ type OriginalOrder struct {
 // Amended is the result of an amendment.
 type Amended struct {
 	Seal *argus.Seal
-	// Done is set if no earlier file of a segment is left. Otherwise a process is still
-	// reading one, and Settle reports when none is.
+	// Done is set if no replaced segment file is left. Otherwise a process is still reading
+	// one; Settle reports when none is left.
 	Done bool
 }
 
-// Amend changes stored records as an order requires. The order becomes a delivery of its
-// own, which is sealed first. Then the segments with the records are rewritten, and their
-// earlier files are removed once nobody is reading them. Only records of sealed
-// deliveries can be changed. A content can be removed only together with all its
-// sightings, since they state its hash. A part that is gone and not withheld never comes
-// back.
+// Amend changes stored records as an order requires. The order becomes a delivery of its own,
+// which is sealed first. Then the segments with the records are rewritten, and their earlier
+// files are removed once nobody is reading them. Only records of sealed deliveries can be
+// changed. A content can be removed only together with all its sightings, because they state
+// its hash. A part that is gone and not withheld never comes back.
 //
 // If an error occurs before the amendment is sealed, everything stays as it was, except
 // that the delivery may have begun. If it occurs later, the amendment is completed when
@@ -132,10 +131,10 @@ func (s *Store) amend(ctx context.Context, a *Amendment) (*Amended, error) {
 	return nil, err
 }
 
-// Withhold prepares that whole originals can be read with the judge's key only, and adds the
-// order to an open delivery. It takes effect when the delivery is sealed: the caller then
-// calls carry, and after a crash in between the next opening for writing does it. seqs are the
-// records that received the files.
+// Withhold prepares whole originals to be readable only with the judge's key, and adds the
+// order to an open delivery. The order takes effect once the delivery is sealed: the caller
+// then calls carry; after a crash in between, the order is carried out when the store is next
+// opened for writing. seqs are the records that received the files.
 func (s *Store) Withhold(ctx context.Context, d argus.DeliveryNumber, order string, seqs []uint64, to *Judge) (carry func(context.Context) error, err error) {
 	carry = func(context.Context) error { return nil }
 	if s.writer == nil {
@@ -202,7 +201,7 @@ func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []a
 		case argus.GoneContent | argus.Withheld:
 			becomes, err = s.originals.Withhold(ctx, file, o.Parts, a.Judge.keys(), a.Identities...)
 		default:
-			err = fmt.Errorf("parts of an original cannot be marked as gone %#x", uint8(o.Gone))
+			err = fmt.Errorf("the mark %#x is not valid for parts of an original", uint8(o.Gone))
 		}
 		if err != nil {
 			return changes, fmt.Errorf("the original of record %d: %w", o.Seq, err)
@@ -213,7 +212,7 @@ func (s *Store) prepareOriginals(ctx context.Context, a *Amendment) (changes []a
 	return changes, nil
 }
 
-// amendTogether is how many changes one record of an amendment names.
+// amendTogether is the maximum number of changes that one record of an amendment names.
 const amendTogether = 4096
 
 // sealAmendment writes and seals the amendment's delivery.
@@ -300,8 +299,8 @@ type amending struct {
 	segments map[uint32][]uint64
 }
 
-// newAmending closes the active segment if it has to be changed, and checks each record
-// that is to change.
+// newAmending closes the active segment if it has to be changed, and checks each record that
+// will change.
 func (s *Store) newAmending(a *Amendment) (*amending, error) {
 	m := &amending{s: s, a: a, segments: map[uint32][]uint64{}}
 	if _, err := io.ReadFull(s.opt.Random, m.key[:]); err != nil {
@@ -398,7 +397,7 @@ func (m *amending) segment(ctx context.Context, number int, seqs []uint64) (chan
 		seqs = seqs[n:]
 		changes = append(changes, changed...)
 		if own[i].Offset = uint32(at); at+int64(len(block)) > math.MaxUint32 {
-			return nil, fmt.Errorf("the segment would have more than %d bytes", uint32(math.MaxUint32))
+			return nil, fmt.Errorf("the segment would be longer than %d bytes", uint32(math.MaxUint32))
 		}
 		if _, err := f.WriteAt(block, at); err != nil {
 			return nil, err
@@ -461,7 +460,7 @@ func (m *amending) block(ctx context.Context, ref form.Ref, old *segment, seqs [
 func (m *amending) change(ctx context.Context, seq uint64, r *argus.Record, v *form.Revised, p form.Proof) error {
 	to := m.a.Changes[seq]
 	if to == v.Gone {
-		return fmt.Errorf("it is already gone, with the mark %#x", uint8(to))
+		return fmt.Errorf("it is already gone (mark %#x)", uint8(to))
 	}
 	was := v.Was
 	if v.Gone&argus.GoneStatement == 0 {
@@ -750,8 +749,8 @@ func behind(changes []argus.Change, seq uint64) int {
 	return at
 }
 
-// Settle removes the files of replaced segments that no process is reading any more. done
-// reports whether none is left.
+// Settle removes the files of replaced segments that no process is still reading. done reports
+// whether none is left.
 func (s *Store) Settle() (done bool, err error) {
 	done = true
 	names, err := s.segmentFiles(func(_, generation, now int) bool { return generation < now })
@@ -775,8 +774,8 @@ func (s *Store) Settle() (done bool, err error) {
 	return done, nil
 }
 
-// segmentFiles returns the files of closed segments that are not in place, selected by
-// their generation and the one in place.
+// segmentFiles returns the files of closed segments that which selects. now is the generation
+// that is in place.
 func (s *Store) segmentFiles(which func(number, generation, now int) bool) (names []string, err error) {
 	entries, err := s.disk.ReadDir(s.path(evidenceDir))
 	if err != nil {

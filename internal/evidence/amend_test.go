@@ -27,7 +27,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// secret returns a message that a test removes. Its words occur nowhere else.
+// secret returns a message that a test removes. Its text occurs nowhere else.
 func secret(n int) *argus.Message {
 	return &argus.Message{
 		Service: "signal", Conversation: fmt.Sprintf("zephyr-%d", n), From: fmt.Sprintf("quokka-%d", n), Title: "Chambers",
@@ -209,8 +209,8 @@ func TestWalkUnlock(t *testing.T) {
 	}
 }
 
-// A lawyer is recognised two years later, and the suspicion is rejected: the messages go
-// to the judge, and come back exactly as they were.
+// A lawyer is recognised two years later: the messages go to the judge. The suspicion is
+// rejected: they come back exactly as they were.
 func TestWalkWithheldAndReleased(t *testing.T) {
 	w := newWalk(t, Options{SegmentBytes: 8 << 10, IDsInMemory: 50})
 	batch := append(messageBatch(0, 5, secret), testBatch(0, 300)...)
@@ -281,7 +281,7 @@ func TestWalkWithheldAndReleased(t *testing.T) {
 	w.reopen()
 	gone("opened again")
 
-	// Without the judge's key, with a stranger's or with none, nothing comes back.
+	// With a stranger's key, or without any key, nothing comes back.
 	_, stranger := testJudge(t)
 	release := w.order(argus.KindReleased, 0, seqs...)
 	release.Originals = []OriginalOrder{{Seq: before[len(before)-1].Seq, Parts: part}}
@@ -312,8 +312,8 @@ func TestWalkWithheldAndReleased(t *testing.T) {
 	}
 }
 
-// D-0001 is ruled unlawful, and D-0002 holds the same lawfully: all statements of D-0001
-// are removed, and the content stays, because the sightings of D-0002 prove it.
+// D-0001 is ruled unlawful, and D-0002 holds the same messages lawfully: all statements of
+// D-0001 are removed, and the content stays, because the sightings of D-0002 prove it.
 func TestWalkUnlawfulCopy(t *testing.T) {
 	w := newWalk(t, Options{SegmentBytes: 8 << 10})
 	w.deliver(messageBatch(0, 100, secret)...)
@@ -345,8 +345,8 @@ func TestWalkUnlawfulCopy(t *testing.T) {
 		}
 		w.reopen()
 	}
-	// Then everything is removed: the sightings, and with the last of them the content,
-	// whose record no longer has an id.
+	// Then everything is removed: first the sightings, and with the last sighting the content,
+	// whose record then no longer has an id.
 	a := w.order(argus.KindDestroyed, argus.GoneAll, append(numbers(2, 101), numbers(103, 202)...)...)
 	if _, err := w.s.Amend(t.Context(), a); err == nil {
 		t.Fatal("a content went before its last sighting")
@@ -362,7 +362,7 @@ func TestWalkUnlawfulCopy(t *testing.T) {
 	}
 }
 
-// 1,000 messages are destroyed and handed in again: the second delivery stores them again.
+// 1,000 messages are destroyed and then handed in again: the new delivery stores them again.
 func TestWalkDestroyedAndHandedInAgain(t *testing.T) {
 	w := newWalk(t, Options{IDsInMemory: 300})
 	w.deliver(append(testBatch(0, 10), messageBatch(0, 1000, secret)...)...)
@@ -381,8 +381,8 @@ func TestWalkDestroyedAndHandedInAgain(t *testing.T) {
 	}
 }
 
-// The words of a message can be removed while the record of its sending stays. The
-// message then has an id that reveals nothing about the words.
+// The text of a message can be removed while the record of its sending stays. The message then
+// has an id that reveals nothing about the text.
 func TestContentAlone(t *testing.T) {
 	w := newWalk(t, Options{})
 	picture := &argus.Message{Service: "sky", Conversation: "c", From: "A", Text: "marzipan", Attachments: []argus.Attachment{{Name: "zephyr.jpg"}}}
@@ -421,9 +421,9 @@ func TestContentAlone(t *testing.T) {
 	}
 }
 
-// A differing copy that was matched to its message by its time belongs to that message,
-// in every version and each time the store is opened. Nothing derived from its words
-// outlives them.
+// A differing copy that was matched to its message by its time belongs to that message, in
+// every version and each time the store is opened. Nothing derived from its text outlives the
+// text.
 func TestContentOfAMovedCopy(t *testing.T) {
 	w := newWalk(t, Options{})
 	first := &argus.Message{Service: "sky", Conversation: "c", From: "A", Text: "marzipan", Sent: argus.Time{Micros: 1_613_300_000e6, Precision: argus.Second}}
@@ -511,8 +511,8 @@ func TestAmendRefuses(t *testing.T) {
 	}
 }
 
-// A stub without an amendment is damage. So is one whose amendment is not sealed, was
-// given up, or concerns other bytes.
+// A stub without an amendment is damage. So is a stub whose amendment is not sealed, was given
+// up, or concerns other bytes.
 func TestWalkStub(t *testing.T) {
 	w := newWalk(t, Options{})
 	w.deliver(append(messageBatch(0, 5, secret), testBatch(0, 100)...)...)
@@ -656,9 +656,9 @@ func TestReadersOfAReplacedFile(t *testing.T) {
 	w.sound()
 }
 
-// TestCrashWhileAmending copies the store at each named moment, as a kill would leave it.
-// Each copy, when opened for writing again, must be as before the amendment if it was not
-// yet sealed, and otherwise as the order says.
+// TestCrashWhileAmending copies the store at each named moment, as a kill would leave it. Each
+// copy is then opened for writing. If the amendment was not yet sealed, the copy must be as
+// before the amendment; otherwise it must be as the order requires.
 func TestCrashWhileAmending(t *testing.T) {
 	copies := map[string]string{}
 	var dir string
@@ -817,7 +817,7 @@ func TestAmendBesideAppends(t *testing.T) {
 				return
 			default:
 			}
-			// Some of the messages destroyed meanwhile arrive again.
+			// Some of the messages that were destroyed in the meantime arrive again.
 			batch := append(testBatch(n, n+10), messageBatch(n%290, n%290+5, secret)...)
 			if err := w.s.Append(t.Context(), d, batch); err != nil {
 				t.Error(err)
@@ -885,8 +885,8 @@ func TestRemoveOldTogether(t *testing.T) {
 	}
 }
 
-// TestPowerCutWhileAmending cuts the power at any operation of an amendment: the records
-// are all as before, or all as the sealed order says.
+// TestPowerCutWhileAmending cuts the power at any operation of an amendment: the records are
+// all as before, or all as the sealed order requires.
 func TestPowerCutWhileAmending(t *testing.T) {
 	cuts := 60
 	if testing.Short() {
@@ -921,8 +921,8 @@ func TestPowerCutWhileAmending(t *testing.T) {
 	}
 }
 
-// cutAmendment reports whether the amendment was carried out, whether the power was cut
-// before it was done, and the problem, if any.
+// cutAmendment reports whether the amendment was carried out, whether the power was cut before
+// the amendment was done, and the problem, if any.
 func cutAmendment(t *testing.T, seed uint64, lies bool) (carried, cut bool, problem string) {
 	rng := rand.New(rand.NewPCG(seed, 9))
 	dir := t.TempDir()

@@ -79,8 +79,8 @@ func (s *Store) startWriter() error {
 		}
 	}
 	if s.ids.Covered() > s.last {
-		// A copy made of a store in use can have newer ids than records. They must not
-		// make messages known.
+		// A copy of a store in use can have ids that are newer than its records. Such ids must
+		// not make messages known.
 		err := s.ids.Close(false)
 		s.ids = ids.New(s.disk, s.path(idsDir), s.opt.IDsInMemory)
 		if err != nil {
@@ -115,8 +115,8 @@ func (s *Store) startWriter() error {
 	return nil
 }
 
-// begun reports whether a file is a segment that Argus began but has not named in the
-// manifest yet.
+// begun reports whether a file is a segment that Argus began but has not yet listed in the
+// manifest.
 func (s *Store) begun(number int) bool {
 	f, err := s.disk.OpenFile(s.path(segmentName(number)), os.O_RDONLY, 0)
 	if err != nil {
@@ -145,7 +145,7 @@ func (s *Store) removeTemporary() error {
 				return fmt.Errorf("open evidence: %w: %s/%s: %s", argus.ErrDamaged, dir, name, form.Unnamed)
 			}
 			if err := s.disk.Remove(filepath.Join(s.path(dir), name)); err != nil {
-				return fmt.Errorf("open evidence: remove the remains of a crash: %w", err)
+				return fmt.Errorf("open evidence: remove the leftovers of a crash: %w", err)
 			}
 		}
 	}
@@ -158,15 +158,15 @@ func (s *Store) stopWriter() error {
 	return s.writer.failed
 }
 
-// Append adds records to an open delivery and takes ownership of them. It sets their
-// sequence numbers, computes the identity of messages that have none, and turns a message
-// that is already known, in everything that [argus.Message.Identity] covers, into a
-// sighting. If an identity is set, it must be that of the message. Append does not accept
-// openings and sightings: Begin and Append make them.
+// Append adds records to an open delivery and takes ownership of them. It sets their sequence
+// numbers, computes the identity of messages that have none, and turns a message into a
+// sighting if one that is equal in everything that [argus.Message.Identity] covers is already
+// known. If an identity is set, it must be that of the message. Append does not accept openings
+// or sightings: Begin and Append make them.
 //
-// If Append returns nil, the records are durable. If it returns an error, none of them is
-// stored, or the store must be reopened to find out. Batches that are waiting at the same
-// time share one sync.
+// If Append returns nil, the records are durable. If it returns an error, either none of them
+// is stored, or the store must be reopened to find out whether they are. Batches that are
+// waiting at the same time share one sync.
 func (s *Store) Append(ctx context.Context, d argus.DeliveryNumber, records []*argus.Record) error {
 	if len(records) == 0 {
 		return nil
@@ -411,8 +411,8 @@ func (s *Store) forget() {
 	for ; s.recentBytes > recentBytes/2; over++ {
 		s.recentBytes -= s.recent[over].Size()
 	}
-	// Copy the slices, so that the old records can be freed, with spare room until the
-	// next time.
+	// Copy the slices, so that the old records can be freed, and leave spare room until the
+	// next call.
 	room := s.opt.Recent + s.opt.Recent/2
 	s.recent = append(make([]*argus.Record, 0, room), s.recent[over:]...)
 	s.contents = append(make([]argus.Hash, 0, room), s.contents[over:]...)
@@ -472,7 +472,7 @@ func (t *stage) prepare(q *request) error {
 			return t.failed
 		}
 		if r.Kind == argus.KindMessage && (r.Of == 0 || r.Moved == 0) && r.Met != (argus.ID{}) {
-			// The message that it would be matched to is not stored.
+			// The message that this one was matched to is not stored.
 			r.Met, r.Moved, r.Of = argus.ID{}, 0, 0
 			r.ID, r.Version = t.hasher.Identity(r.Message)
 		}
@@ -512,7 +512,7 @@ func ownKind(q *request, r *argus.Record) error {
 	case r.Kind == argus.KindAmendment && !q.amends:
 		return fmt.Errorf("only Amend makes a record of kind %s", r.Kind)
 	case r.Of != 0 && r.Kind != argus.KindOpened || r.Content != (argus.Hash{}):
-		return fmt.Errorf("the record names another record that it belongs to; the evidence sets that field itself")
+		return fmt.Errorf("the record states to which other record it belongs, but only the evidence may set that field")
 	}
 	return nil
 }
@@ -618,7 +618,7 @@ func (c *crowd) resolve(r *argus.Record) int {
 	}
 	if c.first == 0 {
 		if r.Met != (argus.ID{}) {
-			return 0 // the message that it would be matched to is not stored
+			return 0 // the message that this one was matched to is not stored
 		}
 		c.first = r.Seq
 	} else {

@@ -15,11 +15,11 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/form"
 )
 
-// Current is a store as its newest readings show it. If a delivery was read again, the
-// records of the newest complete reading replace its own: they appear under its number,
-// and the records of older readings appear as records without a kind. So do those of a
-// reading that is not sealed, or was given up before its end. Openings and originals stay
-// as they are.
+// Current is a store as its newest readings show it. If a delivery was read again, the records
+// of the newest complete reading replace its own: they appear under its number, and the records
+// of older readings appear as records without a kind. The records of a reading that is not
+// sealed, or that was given up before its end, also appear without a kind. Openings and
+// originals stay as they are.
 //
 // Only [Current.Know] decides which readings count, so that everything derived from the
 // evidence can choose when to switch over. All methods that Current does not redefine
@@ -328,8 +328,8 @@ func (s *Store) deliveryOf(seq uint64) (argus.DeliveryNumber, error) {
 	return s.blocks[i].Delivery, nil
 }
 
-// Deliveries returns all deliveries in the order of their numbers, each with the delivery
-// that it reads or that reads it again.
+// Deliveries returns all deliveries in the order of their numbers, each with the delivery that
+// it reads again or that reads it again.
 func (c *Current) Deliveries(ctx context.Context) ([]Delivery, error) {
 	list, err := c.Store.Deliveries(ctx)
 	if err != nil {

@@ -27,7 +27,7 @@ func (c *counted) open(f file) {
 	c.users.Store(1)
 }
 
-// hold begins another use. The caller must keep the file from being closed meanwhile,
+// hold begins another use. The caller must keep the file from being closed in the meantime,
 // either as a user itself or by holding the lock under which the file is released.
 func (c *counted) hold() { c.users.Add(1) }
 

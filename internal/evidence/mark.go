@@ -22,7 +22,7 @@ var ErrOther = fmt.Errorf("%w: it belongs to other evidence", argus.ErrDamaged)
 type Tree = sealing.Tree
 
 // mark identifies the evidence up to a record, for data derived from that evidence. Each
-// delivery that begins up to there is in roots or in open.
+// delivery that begins at or before that record is in roots or in open.
 type mark struct {
 	sealed argus.DeliveryNumber // the last delivery whose root is included in roots
 	roots  argus.Hash           // hash over the roots of sealed deliveries, in order
@@ -73,13 +73,13 @@ func Trees(text string) []*Tree {
 	return m.open
 }
 
-// Mark identifies the evidence up to a record, for data derived from that evidence, by
-// the roots of the sealed deliveries, the trees of the open ones, and the leaf of the
-// record. A mark reveals evidence that was mixed up or rewritten. It proves nothing about
-// the derived data, and does not protect against somebody who can also write a mark.
-// before is the mark of an earlier record, or "" if there is none. A store opened
-// read-only continues the trees of before instead of reading the open deliveries from
-// their beginning; if those trees belong to other evidence, so does the new mark.
+// Mark identifies the evidence up to a record, for data derived from that evidence, by the
+// roots of the sealed deliveries, the trees of the open ones, and the leaf of the record. A
+// mark reveals evidence that was mixed up or rewritten. It proves nothing about the derived
+// data, and does not protect against anyone who can also write a mark. before is the mark of an
+// earlier record, or "" if there is none. A store opened read-only continues the trees of
+// before instead of reading the open deliveries from their beginning; if those trees belong to
+// other evidence, so does the new mark.
 func (s *Store) Mark(seq uint64, before string) (string, error) {
 	m, err := s.mark(seq, before)
 	if err != nil {
@@ -208,7 +208,7 @@ func (s *Store) haveRoots(m *mark, deliveries []argus.DeliveryNumber) error {
 		want.seal(d, seal.root)
 	}
 	if want.roots != m.roots || want.sealed != m.sealed {
-		return fmt.Errorf("%w: the deliveries up to %s have other roots", ErrOther, m.sealed)
+		return fmt.Errorf("%w: the deliveries up to %s have different roots", ErrOther, m.sealed)
 	}
 	return nil
 }
@@ -232,8 +232,8 @@ func (s *Store) counts(seq uint64) map[argus.DeliveryNumber]uint64 {
 	return counts
 }
 
-// grow adds the leaves of the records up to seq to a tree, which must then have to
-// leaves.
+// grow adds the leaves of the records up to seq to a tree. The tree must then have the given
+// number of leaves.
 func (s *Store) grow(t *Tree, to, seq uint64) error {
 	var own []form.Ref // from the last one on
 	for _, b := range slices.Backward(s.upTo(seq)) {

@@ -192,8 +192,8 @@ func TestMarkHasTheTrees(t *testing.T) {
 	}
 }
 
-// A mark stays valid whatever lawfully happens to the store and however the store is
-// opened, and package check finds its trees.
+// A mark stays valid whatever lawfully happens to the store and however the store is opened,
+// and package check confirms its trees.
 func TestMarkSurvives(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir, open := interleaved(t, signer)
@@ -269,9 +269,9 @@ func TestMarkSurvives(t *testing.T) {
 	fits("amended")
 }
 
-// A mark with other trees belongs to other evidence. A process that only reads looks at
-// the trees' numbers of leaves; package check looks at the trees, including those that
-// such a process has continued.
+// A mark with other trees belongs to other evidence. A process that only reads compares the
+// trees' numbers of leaves; package check compares the trees, including those that such a
+// process has continued.
 func TestForgedMark(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir, _ := interleaved(t, signer)

@@ -201,7 +201,7 @@ func (s *Store) readBlock(ref form.Ref, seg *segment) (*form.Block, error) {
 	return b, nil
 }
 
-// From yields the records from seq on in order, including those that are added meanwhile.
+// From yields the records from seq on in order, including those that are added in the meantime.
 // It ends at the first error.
 func (s *Store) From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record, error] {
 	return s.records(ctx, max(seq, 1), 0)
@@ -305,9 +305,9 @@ type Content struct {
 	Locked      *argus.Locked
 }
 
-// Contents yields the contents of messages from record seq on, in order. It reads only
-// the contents, half of the bytes that From reads. Sightings have no content of their
-// own. It ends at the first error.
+// Contents yields the contents of messages from record seq on, in order. It reads only the
+// contents, about half of the bytes that From reads. Sightings have no content of their own. It
+// ends at the first error.
 func (s *Store) Contents(ctx context.Context, seq uint64) iter.Seq2[Content, error] {
 	return func(yield func(Content, error) bool) {
 		seq = max(seq, 1)
@@ -440,12 +440,12 @@ func (s *Store) forgetIDs() error {
 func prefixRange(digits string) (from, to argus.ID, err error) {
 	low, high := []byte("00000000000000000000000000000000"), []byte("ffffffffffffffffffffffffffffffff")
 	if len(digits) > len(low) {
-		return from, to, fmt.Errorf("parse reference %q: a message has %d digits", digits, len(low))
+		return from, to, fmt.Errorf("parse reference %q: a message reference has %d digits", digits, len(low))
 	}
 	copy(low, digits)
 	copy(high, digits)
 	if err := errors.Join(from.UnmarshalText(bytes.ToLower(low)), to.UnmarshalText(bytes.ToLower(high))); err != nil {
-		return from, to, fmt.Errorf("parse reference %q: want hexadecimal digits", digits)
+		return from, to, fmt.Errorf("parse reference %q: it is not a hexadecimal number", digits)
 	}
 	return from, to, nil
 }

@@ -83,8 +83,7 @@ func TestWhatIsTakenCanBeRead(t *testing.T) {
 	})
 }
 
-// The ids are derived: if their folder is missing, a writer rebuilds them, as Verify
-// says.
+// The ids are derived: if their folder is missing, a writer rebuilds them, as Verify states.
 func TestIDsFolderMayBeDeleted(t *testing.T) {
 	s, dir := createTest(t, Options{})
 	d := begin(t, s)
@@ -203,7 +202,7 @@ func TestManyCopiesOfOneMessage(t *testing.T) {
 	}
 }
 
-// The newest records in memory are limited by their size, not only by their number.
+// The size of the newest records in memory is bounded, not only their number.
 func TestRecentIsBounded(t *testing.T) {
 	s, _ := createTest(t, Options{Recent: 1 << 17})
 	d := begin(t, s)
@@ -286,7 +285,7 @@ func TestPutOriginalAgain(t *testing.T) {
 	if got, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size())); err != nil || string(got) != "the bytes" {
 		t.Errorf("%q, %v: the bytes were not kept", got, err)
 	}
-	// A record that names a different original from the one that it means is damage.
+	// A record that names the wrong original is damage.
 	again.Root[0] ^= 1
 	if _, err := s.OpenOriginal(*again); !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("another root: %v, want ErrDamaged", err)
@@ -365,8 +364,7 @@ func TestSealReason(t *testing.T) {
 	}
 }
 
-// A hole in the readable records is reported, even to somebody who reads only one
-// delivery.
+// A hole in the readable records is reported, even to a caller who reads only one delivery.
 func TestHoleInADelivery(t *testing.T) {
 	s, dir := createTest(t, Options{SegmentBytes: 2 << 10})
 	one, two := begin(t, s), begin(t, s)

@@ -84,7 +84,7 @@ func decrypt(data []byte, identities []age.Identity) (h form.Hidden, err error) 
 	return form.DecodeHidden(plain)
 }
 
-// Sealing says how [SealRecord] makes a record unreadable.
+// Sealing describes how [SealRecord] makes a record unreadable.
 type Sealing struct {
 	// Why names the sort of finding, and Recipients those who can read the record.
 	Why        string
@@ -98,18 +98,18 @@ type Sealing struct {
 	Seal func(plain []byte) ([]byte, error)
 }
 
-// SealRecord makes a record of kind sealed from a record that is not stored yet: a message,
-// or another piece that a reader found. The original and the reader stay readable; the place
-// in the original, from which the length of the piece would follow, is sealed.
+// SealRecord makes a record of kind sealed from a record that is not stored yet: a message, or
+// another piece that a reader found. The original and the reader stay readable; the position in
+// the original, which would reveal the length of the piece, is sealed.
 func SealRecord(r *argus.Record, s Sealing) (*argus.Record, error) {
 	if len(s.Key) < sha256.Size {
-		return nil, fmt.Errorf("seal a record: want a key of %d bytes", sha256.Size)
+		return nil, fmt.Errorf("seal a record: the key has fewer than %d bytes", sha256.Size)
 	}
 	switch r.Kind {
 	case argus.KindMessage, argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
 	case argus.KindOpening, argus.KindOriginal, argus.KindSighting, argus.KindSealed, argus.KindKey, argus.KindOpened, argus.KindWithdrawn,
 		argus.KindReleased, argus.KindDestroyed, argus.KindDerived, argus.KindReading, argus.KindAmendment:
-		return nil, fmt.Errorf("seal a record: a reader finds no record of kind %s", r.Kind)
+		return nil, fmt.Errorf("seal a record: readers do not make records of kind %s", r.Kind)
 	}
 	if err := r.Valid(); err != nil {
 		return nil, fmt.Errorf("seal a record: %w", err)

@@ -113,7 +113,7 @@ func TestSlowReads(t *testing.T) {
 			t.Errorf("append %d took %v while slow readers were running", n, took)
 		}
 		if took > 50*time.Millisecond {
-			late++ // the disk itself may be busy
+			late++ // other work may keep the disk busy
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

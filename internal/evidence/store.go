@@ -44,8 +44,8 @@ type Options struct {
 	// Failpoint, if set, is called at named moments of every change, so that a test can
 	// end the process there. Default none.
 	Failpoint func(name string)
-	// Ledger, if set, returns the head of the ledger, which is stated in each seal.
-	// Default: seals state none.
+	// Ledger, if set, returns the head of the ledger, which is stated in each seal. Default:
+	// seals state no head.
 	Ledger func() (argus.LedgerHead, error)
 	// Random is the source of the salts of records. Anyone who can predict it can test
 	// guesses about destroyed records. Default crypto/rand.
@@ -300,7 +300,7 @@ func (s *Store) closeFiles() error {
 }
 
 // errReplaced means that an amendment has replaced a file since the manifest was read.
-var errReplaced = errors.New("the file was replaced meanwhile")
+var errReplaced = errors.New("the file was replaced in the meantime")
 
 // loadWhole loads the store in one consistent state, while another process may be
 // replacing segments.

@@ -272,8 +272,8 @@ func verifyAll(t *testing.T, dir string, keys note.Verifiers) (damage, notes []c
 	return damage, notes, v
 }
 
-// TestPowerCut cuts the power at all kinds of moments: the acknowledged records must be
-// there, in whole batches, and none of them twice.
+// TestPowerCut cuts the power at all kinds of moments: the acknowledged records must be there,
+// in whole batches, and none of them may be there twice.
 func TestPowerCut(t *testing.T) {
 	cuts := 100
 	if testing.Short() {
@@ -356,8 +356,8 @@ func cutOnce(ctx context.Context, seed uint64, lies bool) string {
 	return ""
 }
 
-// checkNumbers returns a problem if any of the messages 0 to acknowledged is missing or
-// there twice.
+// checkNumbers returns a problem if any of the messages 0 to acknowledged is missing or present
+// twice.
 func checkNumbers(ctx context.Context, s *Store, acknowledged int) string {
 	seen := map[string]bool{}
 	want := uint64(1)

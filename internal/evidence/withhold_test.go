@@ -14,8 +14,8 @@ import (
 	"github.com/argus-evidence/argus/internal/original"
 )
 
-// A delivery withholds its own originals: nothing changes before it is sealed, and from then
-// on only the judge reads them, even if a crash came in between or the delivery was given up.
+// A delivery withholds its own originals: nothing changes before it is sealed, and from then on
+// only the judge reads them, even if a crash happened in between or the delivery was given up.
 func TestWithhold(t *testing.T) {
 	judge, identity := testJudge(t)
 	signer, keys := testKey(t)
@@ -52,7 +52,7 @@ func TestWithhold(t *testing.T) {
 		if _, err := s.Withhold(t.Context(), d, "suspected", seqs, judge); err != nil {
 			t.Fatal(err)
 		}
-		reopen() // as if a crash had come before the seal
+		reopen() // as if a crash had happened before the seal
 		if got, err := read(s); err != nil || got != content {
 			t.Errorf("%s: an order that was not sealed is carried out: %d bytes, %v", name, len(got), err)
 		}
@@ -64,7 +64,7 @@ func TestWithhold(t *testing.T) {
 			t.Fatal(err)
 		}
 		if incomplete == "" {
-			reopen() // as if a crash had come right after the seal
+			reopen() // as if a crash had happened right after the seal
 		} else if err := carry(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestWithhold(t *testing.T) {
 		if damage, notes, _ := verifyAll(t, dir, keys); len(damage)+len(notes) != 0 {
 			t.Errorf("%s: damage %+v, notes %+v", name, damage, notes)
 		}
-		// The judge brings it back by an order of its own.
+		// Another order by the judge restores the original.
 		a := Amendment{Opening: argus.Opening{Source: "order", Authority: "A-0001", Actor: "judge"}, Order: "Rb 1/26", Identities: []age.Identity{identity}, Store: "store", Signer: signer,
 			Now: time.Unix(1_700_000_001, 0), Originals: []OriginalOrder{{Seq: seqs[0], Parts: []OriginalPart{{Offset: 0, Length: kept.Size}}}}}
 		if _, err := s.Amend(t.Context(), a); err != nil {

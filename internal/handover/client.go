@@ -81,17 +81,17 @@ func Ask(ctx context.Context, store string) (*Conn, error) {
 	return conn, nil
 }
 
-// hear reads who serves.
+// hear reads the server's Hello.
 func (c *Conn) hear() error {
 	line, err := c.next(forHello)
 	if err != nil {
 		return err
 	}
 	if len(line) > maxHello {
-		return errors.New("it does not say who it is")
+		return errors.New("it does not identify itself")
 	}
 	if err := json.Unmarshal(line, &c.Hello); err != nil || c.Hello.Protocol < 1 {
-		return errors.New("it does not say who it is")
+		return errors.New("it does not identify itself")
 	}
 	return nil
 }
@@ -99,8 +99,8 @@ func (c *Conn) hear() error {
 // Close ends the connection.
 func (c *Conn) Close() error { return c.c.Close() }
 
-// Do has the server do a job, and calls tell for each part of the answer, in order. When
-// the context ends, or tell fails, it stops the job and waits for its end. The error is
+// Do has the server do a job, and calls tell for each part of the answer, in order. When the
+// context ends, or tell fails, it stops the job and waits until the job has ended. The error is
 // [ErrCannot] if nothing was done, [ErrEnded] if the server ended before the job, or a
 // [Failure].
 func (c *Conn) Do(ctx context.Context, job Job, tell func(Event) error) error {
@@ -117,7 +117,7 @@ func (c *Conn) Do(ctx context.Context, job Job, tell func(Event) error) error {
 // complete adds everything that the server needs to read the same files as this process.
 func (j *Job) complete() error {
 	if !j.isText() {
-		return errors.New("a name or an option is not UTF-8")
+		return errors.New("a name or an option is not valid UTF-8")
 	}
 	folder, err := os.Getwd()
 	if err != nil {
@@ -134,11 +134,11 @@ func (j *Job) complete() error {
 	return err
 }
 
-// stop asks the server to end the job, and does not wait for it forever.
+// stop asks the server to end the job, and does not wait forever for the answer.
 func (c *Conn) stop() {
 	_ = c.send(struct {
 		Stop bool `json:"stop"`
-	}{true}) // if it fails, the connection is over already
+	}{true}) // if this fails, the connection has already ended
 	time.AfterFunc(forStop, func() { _ = c.Close() })
 }
 

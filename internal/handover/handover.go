@@ -1,12 +1,12 @@
 // Package handover hands deliveries to the server that has a store open, over a socket
 // that only the store's user can reach.
 //
-// Each message of the protocol is a line of JSON of bounded length. The server says [Hello],
-// the client sends one [Job], and the server answers with [Event]s, the last of them ending
-// the job. The client may ask the server to stop; a client that closes the connection, or
-// does not read for a minute, stops the job too. Both ends must be the same version of
-// Argus, run by the same user: the kernel names the user at the other end. Only Linux and
-// macOS can do that, and other systems have no socket.
+// Each message of the protocol is a line of JSON of bounded length. The server sends a [Hello],
+// the client sends one [Job], and the server answers with [Event]s. The last event ends the
+// job. The client may ask the server to stop; a client that closes the connection, or does not
+// read for a minute, stops the job too. Both ends must be the same version of Argus, run by the
+// same user: the kernel names the user at the other end. Only Linux and macOS can do that, and
+// other systems have no socket.
 package handover
 
 import (
@@ -37,15 +37,16 @@ const (
 
 // The longest time that each step may take. A job may take any length of time.
 const (
-	forHello = 5 * time.Second  // for the other end to say who it is, and to give its job
+	forHello = 5 * time.Second  // for the other end to identify itself, and to send its job
 	forWrite = time.Minute      // for the other end to read a message
 	forStop  = 30 * time.Second // for the server to end a job that the client stopped
 )
 
-// Hello says who serves. Every version can read the Hello of every other version.
+// Hello identifies the server. Every version can read the Hello of every other version.
 type Hello struct {
 	Protocol int `json:"handover"`
-	// Software is the Argus that serves, and Command its command, such as "argus serve".
+	// Software is the name and version of the server's Argus, and Command is the command that
+	// it runs, such as "argus serve".
 	Software string `json:"software"`
 	Command  string `json:"command"`
 	Process  int    `json:"process"`
@@ -64,11 +65,11 @@ const (
 type Job struct {
 	// Do is one of the kinds above.
 	Do string `json:"do"`
-	// Paths are for Ingest, as the operator named them. Deliveries are for the others:
-	// one for Reread.
+	// Paths are the paths for Ingest, as the operator wrote them. Deliveries are for the other
+	// kinds: exactly one for Reread.
 	Paths      []string               `json:"paths,omitempty"`
 	Deliveries []argus.DeliveryNumber `json:"deliveries,omitempty"`
-	// Reason is for Abandon and Reread.
+	// Reason is used by Abandon and Reread.
 	Reason string `json:"reason,omitempty"`
 	// Settings are those of intake.Options.Settings, Batch its BatchRecords.
 	Settings []argus.Field `json:"settings,omitempty"`
@@ -81,12 +82,12 @@ type Job struct {
 	Authority string `json:"authority,omitempty"`
 	Purpose   string `json:"purpose,omitempty"`
 
-	// Folder is the client's working folder, where relative paths begin, and Environ its
-	// environment, for programs that read (--via). Neither need be UTF-8.
+	// Folder is the client's working folder, from which relative paths start, and Environ is
+	// its environment, for the program of --via. Neither need be UTF-8.
 	Folder  []byte   `json:"folder,omitempty"`
 	Environ [][]byte `json:"environ,omitempty"`
-	// Groups are the client's groups, whose files it can read. Files says which file the
-	// client sees at each of Paths.
+	// Groups are the client's groups, whose files it can read. Files identifies the file that
+	// the client sees at each of Paths.
 	Groups []int    `json:"groups,omitempty"`
 	Files  []string `json:"files,omitempty"`
 }
@@ -100,12 +101,12 @@ func decodeJob(line []byte) (job Job, err error) {
 		return job, fmt.Errorf("there is no job %q", job.Do)
 	}
 	if job.Do == Reread && len(job.Deliveries) != 1 {
-		return job, fmt.Errorf("%d deliveries are to be read again, want one", len(job.Deliveries))
+		return job, fmt.Errorf("the job reads %d deliveries again, but can read only one", len(job.Deliveries))
 	}
 	return job, nil
 }
 
-// isText reports whether a job survives JSON, which holds UTF-8 only.
+// isText reports whether JSON, which holds only UTF-8, can hold a job.
 func (j *Job) isText() bool {
 	texts := append([]string{j.Reason, j.Actor, j.Authority, j.Purpose}, j.Paths...)
 	for _, s := range j.Settings {
@@ -114,11 +115,11 @@ func (j *Job) isText() bool {
 	return !slices.ContainsFunc(texts, func(s string) bool { return !utf8.ValidString(s) })
 }
 
-// Options returns the options of the intake that the job asks for, on top of o. It tells
-// the progress.
+// Options returns o with the options that the job asks for, and with a Progress that calls
+// tell.
 func (j *Job) Options(o intake.Options, tell func(Event) error) (intake.Options, error) {
 	o.BatchRecords, o.Folder, o.Lent = j.Batch, string(j.Folder), j.Lent
-	o.Progress = func(p intake.Progress) { _ = tell(Event{Progress: &p}) } // a client that has gone stops the job
+	o.Progress = func(p intake.Progress) { _ = tell(Event{Progress: &p}) } // a client that is gone stops the job
 	o.Say = func(line string) { _ = tell(Event{Said: line}) }
 	for _, e := range j.Environ {
 		o.Environ = append(o.Environ, string(e))
@@ -134,7 +135,7 @@ type Event struct {
 	Unfinished *Unfinished        `json:"unfinished,omitempty"`
 	// None is the kind of job for which there is no delivery.
 	None string `json:"none,omitempty"`
-	// Said is a line that a --via program printed.
+	// Said is a line that the program of --via printed.
 	Said string `json:"said,omitempty"`
 
 	// Files precede a receipt, so that each message is short.
@@ -149,15 +150,15 @@ type Unfinished struct {
 	Source   string               `json:"source"`
 }
 
-// end says how a job ended.
+// end describes how a job ended.
 type end struct {
 	Failure *Failure `json:"failure,omitempty"`
-	// Cannot says why the server did nothing; Ended says that the server itself ended.
+	// Cannot is the reason why the server did nothing; Ended is set if the server itself ended.
 	Cannot string `json:"cannot,omitempty"`
 	Ended  bool   `json:"ended,omitempty"`
 }
 
-// Failure is the error of a job, as the command explains it to people.
+// Failure is the error of a job, in the words in which the command explains it to the user.
 type Failure struct {
 	Text string `json:"text"`
 	Code int    `json:"code"`
@@ -170,8 +171,8 @@ func (f *Failure) Error() string { return f.Text }
 var (
 	// ErrNobody means that no server takes in deliveries for the store.
 	ErrNobody = errors.New("no server has the store open")
-	// ErrCannot means that the server cannot do the job as this process would. It has done
-	// nothing.
+	// ErrCannot means that the server cannot do the job as this process would do it. The server
+	// has done nothing.
 	ErrCannot = errors.New("the server of the store cannot take this in")
 	// ErrEnded means that the server ended before the job did.
 	ErrEnded = errors.New("the server that took the delivery in has ended")
@@ -210,8 +211,8 @@ func (l *link) send(message any) error {
 	return err
 }
 
-// next returns the next message, which is valid until the next call. It waits as long as
-// within says, or without a limit if that is 0.
+// next returns the next message, which is valid until the next call. It waits at most for the
+// duration within, or without a limit if within is 0.
 func (l *link) next(within time.Duration) ([]byte, error) {
 	var until time.Time
 	if within > 0 {
@@ -240,10 +241,10 @@ func checkPeer(c *net.UnixConn) error {
 		return controlErr
 	}
 	if err != nil {
-		return fmt.Errorf("ask who has the other end: %w", err)
+		return fmt.Errorf("find out which user has the other end: %w", err)
 	}
 	if int64(uid) != int64(os.Geteuid()) {
-		return fmt.Errorf("another user (%d) has the other end", uid)
+		return fmt.Errorf("the other end belongs to another user (%d)", uid)
 	}
 	return nil
 }

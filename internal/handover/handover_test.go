@@ -25,7 +25,7 @@ const software = "argus test"
 
 func quiet(Event) error { return nil }
 
-// serve serves a store until the test ends, or stop is called, which waits for it.
+// serve serves a store until the test ends or stop is called. stop waits for the server to end.
 func serve(t *testing.T, store, software string, take Take) (stop func()) {
 	t.Helper()
 	if !canAsk {
@@ -48,7 +48,7 @@ func serve(t *testing.T, store, software string, take Take) (stop func()) {
 	return stop
 }
 
-// do hands a job over.
+// do hands a job to the server.
 func do(ctx context.Context, store string, job Job, tell func(Event) error) error {
 	return Do(ctx, store, software, job, tell)
 }
@@ -194,11 +194,11 @@ func TestCannot(t *testing.T) {
 		return c.listen(quiet).Error()
 	}
 	for want, change := range map[string]func(j *Job){
-		"sees another file, or none, at handover_test.go": func(j *Job) { j.Folder = []byte("/") },
-		"sees another file, or none, at other":            func(j *Job) { j.Paths = []string{"handover_test.go", "other"} },
-		"has the groups":                                  func(j *Job) { j.Groups = append(j.Groups, 4242) },
-		`there is no job "delete"`:                        func(j *Job) { j.Do = "delete" },
-		"0 deliveries are to be read again":               func(j *Job) { j.Do = Reread },
+		"sees a different file, or none, at handover_test.go": func(j *Job) { j.Folder = []byte("/") },
+		"sees a different file, or none, at other":            func(j *Job) { j.Paths = []string{"handover_test.go", "other"} },
+		"has the groups":                   func(j *Job) { j.Groups = append(j.Groups, 4242) },
+		`there is no job "delete"`:         func(j *Job) { j.Do = "delete" },
+		"the job reads 0 deliveries again": func(j *Job) { j.Do = Reread },
 	} {
 		if got := raw(change); !strings.Contains(got, want) {
 			t.Errorf("%q, want %q", got, want)
@@ -206,7 +206,7 @@ func TestCannot(t *testing.T) {
 	}
 }
 
-// TestNoServer: a program at the socket that speaks another protocol, or none, is not a
+// TestNoServer: a program at the socket that speaks a different protocol, or none, is not a
 // server.
 func TestNoServer(t *testing.T) {
 	for name, says := range map[string]string{
@@ -242,8 +242,8 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
-// TestSocket: only this user can use the socket, whatever was there before, and it is gone
-// afterwards.
+// TestSocket: only this user can use the socket, whatever was in its place before, and the
+// socket is gone afterwards.
 func TestSocket(t *testing.T) {
 	if !canAsk {
 		t.Skip("this system has no socket that names its users")
@@ -354,12 +354,12 @@ func TestOtherUser(t *testing.T) {
 	if err := errors.Join(os.Chmod(layout.File(store, layout.Server), 0o777), os.Chmod(layout.File(store, layout.Socket), 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	if got := asOther(); !strings.Contains(got, "another user (0) has the other end") || !strings.Contains(got, "read: 0 EOF") {
+	if got := asOther(); !strings.Contains(got, "the other end belongs to another user (0)") || !strings.Contains(got, "read: 0 EOF") {
 		t.Errorf("another user, with all rights: %s", got)
 	}
 }
 
-// TestBounds: an end reads no message that is too long, and sends none.
+// TestBounds: neither end reads or sends a message that is too long.
 func TestBounds(t *testing.T) {
 	store := t.TempDir()
 	got := make(chan error, 1)
@@ -388,7 +388,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestPatience: the server does not wait for an end that does not read, and does not serve
+// TestPatience: the server does not wait for a client that does not read, and does not serve
 // clients beyond the maximum number.
 func TestPatience(t *testing.T) {
 	t.Parallel()
@@ -436,7 +436,7 @@ func FuzzJob(f *testing.F) {
 		_ = sameView(&job)
 		for _, s := range job.Settings {
 			if strings.HasPrefix(s.Name, "via") {
-				return // it would look for the program
+				return // the server would look for the program
 			}
 		}
 		_, _ = job.Options(intake.Options{}, quiet)

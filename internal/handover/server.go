@@ -13,12 +13,12 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 )
 
-// mostJobs is how many clients are served at the same time; further ones wait.
+// mostJobs is the maximum number of clients that are served at the same time; further ones
+// wait.
 const mostJobs = 64
 
-// Take does a job. It calls tell, which may be called from several goroutines, for each
-// part of the answer, and ends when the context does. A [Failure] is told to the client as
-// it is.
+// Take does a job. It calls tell, which may be called from several goroutines, for each part of
+// the answer, and ends when the context does. A [Failure] is passed to the client as it is.
 type Take func(ctx context.Context, job Job, tell func(Event) error) error
 
 // Serve does the jobs of clients until the context ends, and then waits for the running
@@ -68,14 +68,14 @@ type session struct {
 
 func (s *session) serve(ctx context.Context) {
 	if err := checkPeer(s.conn); err != nil {
-		return // whoever it is, they learn nothing
+		return // the client is not told anything
 	}
 	if err := s.send(s.hello); err != nil {
 		return
 	}
 	line, err := s.next(forHello)
 	if err != nil {
-		return // it only asked who serves
+		return // it only wanted the Hello
 	}
 	job, err := decodeJob(line)
 	if err == nil {
@@ -85,7 +85,7 @@ func (s *session) serve(ctx context.Context) {
 		_ = s.send(Event{End: &end{Cannot: err.Error()}})
 		return
 	}
-	_ = s.send(Event{End: s.do(ctx, job)}) // a client that has gone does not read it
+	_ = s.send(Event{End: s.do(ctx, job)}) // a client that is gone does not read it
 }
 
 // do does a job, and stops it when the client asks for that or goes away.
@@ -119,7 +119,7 @@ func (s *session) do(ctx context.Context, job Job) *end {
 	return &end{Failure: &Failure{Text: err.Error(), Code: 1}}
 }
 
-// filesTogether is how many of a receipt's files are sent in one message.
+// filesTogether is the number of a receipt's files that are sent in one message.
 const filesTogether = 64
 
 // tell sends an event; a receipt is sent in parts.
@@ -137,19 +137,19 @@ func (s *session) tell(e Event) error {
 	return s.send(Event{Receipt: &r})
 }
 
-// sameView returns an error if this process may see different files from the client's, as in
-// another container: it would read other files, or fewer.
+// sameView returns an error if this process may see different files from the client's, for
+// example in another container: then it would read different files, or fewer.
 func sameView(job *Job) error {
 	here, err := groups()
 	if err != nil {
 		return err
 	}
 	if !slices.Equal(here, job.Groups) {
-		return fmt.Errorf("it has the groups %d, and this command has %d, so it may be unable to read the files", here, job.Groups)
+		return fmt.Errorf("the server has the groups %d, but this command has %d, so the server may be unable to read the files", here, job.Groups)
 	}
 	for i, path := range job.Paths {
 		if i >= len(job.Files) || identity(intake.PathIn(string(job.Folder), path)) != job.Files[i] {
-			return fmt.Errorf("it sees another file, or none, at %s", path)
+			return fmt.Errorf("the server sees a different file, or none, at %s", path)
 		}
 	}
 	return nil

@@ -42,16 +42,16 @@ func withAddress(store string, do func(path string) error) error {
 	return do(filepath.Join(to, filepath.Base(path)))
 }
 
-// Listener is the socket of a store. Its folder is locked, so that the store has one
-// server; a socket left behind by a killed server is replaced.
+// Listener is the socket of a store. Its folder is locked, so that the store has one server;
+// the socket that a killed server left behind is replaced.
 type Listener struct {
 	socket *net.UnixListener
 	path   string
 	unlock func() error
 }
 
-// Listen makes the socket of a store. The error is argus.ErrLocked if another process has
-// it, and errors.ErrUnsupported if the system does not name the user at the other end.
+// Listen makes the socket of a store. The error is argus.ErrLocked if another process has the
+// socket, and errors.ErrUnsupported if the system does not name the user at the other end.
 func Listen(ctx context.Context, store string) (_ *Listener, err error) {
 	if !canAsk {
 		return nil, fmt.Errorf("make a socket: %w", errors.ErrUnsupported)
@@ -86,7 +86,7 @@ func ownFolder(name string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", name)
 	}
-	return os.Chmod(name, 0o700) //nolint:gosec // it is a folder; another user's cannot be changed
+	return os.Chmod(name, 0o700) //nolint:gosec // it is a folder; another user's folder cannot be changed
 }
 
 func (l *Listener) listen(ctx context.Context, store string) error {

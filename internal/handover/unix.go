@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// canAsk says whether the system names the user at the other end.
+// canAsk reports whether the system names the user at the other end.
 const canAsk = true
 
 // identity returns a text that tells a file apart from every other on this machine, or "" if

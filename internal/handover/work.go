@@ -8,8 +8,8 @@ import (
 	"github.com/argus-evidence/argus/internal/intake"
 )
 
-// Work does a job in this process, with the options that node.Ingest completes, and tells
-// each part of the answer.
+// Work does a job in this process, with the options that node.Ingest completes, and passes each
+// part of the answer to tell.
 func (j *Job) Work(ctx context.Context, o intake.Options, tell func(Event) error) error {
 	var receipts []*argus.Receipt
 	var err error
@@ -52,7 +52,7 @@ func (j *Job) ingest(ctx context.Context, o intake.Options, tell func(Event) err
 	return err
 }
 
-// tellReceipt tells a receipt and, after a complete rereading, the differences.
+// tellReceipt passes on a receipt and, after a complete rereading, the differences.
 func tellReceipt(ctx context.Context, o intake.Options, r *argus.Receipt, tell func(Event) error) error {
 	if err := tell(Event{Receipt: r}); err != nil || r.Reads == 0 || r.Seal.Incomplete != "" {
 		return err

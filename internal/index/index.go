@@ -1,6 +1,6 @@
-// Package index is what a search index promises. An index follows the evidence: it takes
-// records with rising sequence numbers, and can be thrown away and rebuilt. It makes no
-// access decisions; its caller, the desk, passes a scope with every request.
+// Package index states what a search index promises. An index follows the evidence: it takes
+// records with rising sequence numbers, and can be thrown away and rebuilt. It makes no access
+// decisions; its caller, the desk, passes a scope with every request.
 //
 // The unit is the message. A scope selects sightings ([query.Matcher.Select]). The
 // query is evaluated on the union of a message's selected sightings ([query.Match]),
@@ -21,18 +21,17 @@ import (
 
 // ErrOutdated means that an index was written by another version of Argus, with a
 // different file format or text analysis.
-var ErrOutdated = errors.New("written by another version of Argus; `argus reindex` rebuilds the index from the evidence")
+var ErrOutdated = errors.New("written by a different version of Argus; `argus reindex` rebuilds the index from the evidence")
 
-// Open opens the index in a directory, and creates it if there is none, unless ReadOnly.
-// It returns [argus.ErrLocked] if another process writes, an [argus.ErrDamaged] if files
-// are damaged, and [ErrOutdated] if another version wrote them. Rebuild repairs the last
-// two.
+// Open opens the index in a directory, and creates it if there is none, unless ReadOnly. It
+// returns [argus.ErrLocked] if another process is writing, an [argus.ErrDamaged] if files are
+// damaged, and [ErrOutdated] if another version wrote them. Rebuild repairs the last two.
 type Open func(dir string, o Options) (Index, error)
 
 // Options of an index. All but Evidence are optional.
 type Options struct {
-	// Evidence provides the messages for regular expressions and for further
-	// copies of a message. Without it both are an error.
+	// Evidence provides the messages for regular expressions and for further copies of a
+	// message. Without it, both fail with an error.
 	Evidence Evidence
 	// Mark returns a name for the evidence up to a record; the index keeps the name.
 	// before is the name that the index has so far, or "" if it is empty. Default none.
@@ -69,9 +68,9 @@ type Index interface {
 	Add(ctx context.Context, records []*argus.Record) error
 	// Flush makes the added records searchable and durable.
 	Flush(ctx context.Context) error
-	// Remove durably deletes the copies in these records, together with later copies that
-	// say the same. When it returns, they no longer appear in any answer; their data
-	// eventually disappears from the files. A rebuilt index has them again if the
+	// Remove durably deletes the copies in these records, together with later copies that have
+	// the same content and statement. When it returns, they no longer appear in any answer;
+	// their data eventually disappears from the files. A rebuilt index has them again if the
 	// evidence does.
 	Remove(ctx context.Context, seqs []uint64) error
 	// Search answers a request. If it returns an error, there is no answer.
@@ -87,10 +86,10 @@ type Index interface {
 	Check(ctx context.Context) iter.Seq[error]
 	// Strays returns the files in the index's folder that do not belong to it.
 	Strays() ([]string, error)
-	// Compare begins to compare the index with the evidence by making everything that the
-	// index answers from a second time. Compare itself reports a [Damage] for each file
-	// that this index would write differently; if there is any, nothing is compared, and
-	// the comparison is nil.
+	// Compare begins to compare the index with the evidence by making everything from which the
+	// index answers a second time. Compare itself reports a [Damage] for each file that this
+	// index would write differently; if there is any, nothing is compared, and the comparison
+	// is nil.
 	Compare(ctx context.Context, report func(error)) (Comparison, error)
 	Close() error
 }
@@ -105,8 +104,8 @@ type Comparison interface {
 	// Add takes the records that the index has followed, in order from record 1. It
 	// ignores later records.
 	Add(ctx context.Context, r *argus.Record) error
-	// Differences returns the places where the index disagrees with the records. All of
-	// them must have been added.
+	// Differences returns the ranges of records about which the index is wrong. All records
+	// must have been added before.
 	Differences(ctx context.Context) ([]*Differs, error)
 }
 
@@ -138,8 +137,8 @@ func (d *Differs) Error() string {
 
 func (d *Differs) Unwrap() error { return argus.ErrDamaged }
 
-// Evidence gives messages back to an index, when the index's own data is not enough, as
-// for an expression over the text as written, and when another copy of a message arrives.
+// Evidence provides messages to an index when the index's own data is not enough: for an
+// expression over the text as written, for example, or when another copy of a message arrives.
 type Evidence interface {
 	// Whole returns the record of a copy with the copy's complete statement and
 	// content.
@@ -158,8 +157,8 @@ type Request struct {
 	Limit int
 	// After continues after the last hit of an earlier answer.
 	After *Cursor
-	// Distinct finds of the messages with the same content ([query.Doc.SameKey]) only the one
-	// that comes first in Hits. Facets, Histogram and Pairs count those, too.
+	// Distinct finds only one of the messages with the same content ([query.Doc.SameKey]): the
+	// one that comes first in Hits. Facets, Histogram and Pairs also count only that one.
 	Distinct bool
 	// Facets names fields to count by: from, to, in, service, delivery, is (not
 	// is:message), lang, country (with Found after it, if not stated), entity (identifiers, not their kinds), same (contents).
@@ -200,7 +199,7 @@ type Budget struct {
 	Texts int64
 }
 
-// Cursor is a place in the order of hits.
+// Cursor is a position in the order of hits.
 type Cursor struct {
 	Micros   int64  `json:"micros"`
 	Known    bool   `json:"known"`
@@ -210,7 +209,7 @@ type Cursor struct {
 	ID uint64 `json:"id"`
 }
 
-// CursorOf returns the place of a message in the order of hits.
+// CursorOf returns the position of a message in the order of hits.
 func CursorOf(d *query.Doc) Cursor {
 	lead := d.Lead()
 	c := Cursor{Sequence: lead.Message.Sequence, ID: binary.BigEndian.Uint64(lead.ID[:8])}
@@ -236,7 +235,8 @@ type Result struct {
 	Total    uint64
 	Messages uint64
 	Beside   []Count
-	// Distinct counts Messages, those with the same content once, if asked for.
+	// Distinct is like Messages, but counts messages with the same content once. It is set only
+	// if the request asks for it.
 	Distinct uint64
 	// Differing counts the messages whose copies in the scope say different things.
 	Differing uint64
@@ -302,7 +302,7 @@ type Page struct {
 	Earlier, Later uint64
 }
 
-// Stats is the size of an index.
+// Stats describes the size of an index.
 type Stats struct {
 	// Messages counts records of all types.
 	Messages uint64 `json:"messages"`

@@ -79,7 +79,7 @@ func TestApart(t *testing.T) {
 	}
 }
 
-// TestBombsApart takes in files made to break readers; the file beside each is read.
+// TestBombsApart takes in files made to break readers; the file next to each is read.
 func TestBombsApart(t *testing.T) {
 	nest := func(s string) string { return zipped(t, "in.zip", s) }
 	var bomb strings.Builder
@@ -114,8 +114,8 @@ func TestBombsApart(t *testing.T) {
 	}
 }
 
-// TestBrokeIsRememberedOnResume: a file whose reading broke at one place is not read further
-// when the delivery resumes, even if it would now break elsewhere.
+// TestBrokeIsRememberedOnResume: a file whose reading broke at one point is not read further
+// when the delivery resumes, even if it would now break at another point.
 func TestBrokeIsRememberedOnResume(t *testing.T) {
 	b := newBench(t)
 	number, err := b.o.Store.Begin(t.Context(), argus.Opening{Source: "x", Readers: b.o.readerNames()})

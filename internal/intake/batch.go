@@ -16,7 +16,7 @@ type batch struct {
 	full     chan []*argus.Record
 	finished chan struct{}
 	running  bool
-	err      error // from the background; read after finished
+	err      error // set in the background; may be read after finished
 }
 
 func newBatch(in *intake) *batch { return &batch{in: in} }

@@ -35,11 +35,11 @@ type copied struct {
 	second int64
 }
 
-// deviceLimit is how many devices are distinguished in a file.
+// deviceLimit is the maximum number of devices that are distinguished in a file.
 const deviceLimit = 1 << 12
 
-// newDevices makes the devices for a file read by the reader by (given as name/version), or
-// returns nil if the file has only one device.
+// newDevices returns the devices for a file that the given reader (name/version) reads, or nil
+// if the file has only one device.
 func newDevices(formats reader.Formats, by string) *devices {
 	if !ofDevices(formats, by) {
 		return nil

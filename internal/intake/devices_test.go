@@ -36,8 +36,8 @@ func textReport(all []chat, skews ...int) string {
 	return s.String()
 }
 
-// TestDevicesOfAFileMeet takes in one report with copies from several phones: each message
-// is stored once, whatever their clocks show, even if one phone's part is taken in again on
+// TestDevicesOfAFileMeet takes in one report with copies from several phones: each message is
+// stored once, whatever their clocks show, even if the part from one phone is taken in again on
 // its own.
 func TestDevicesOfAFileMeet(t *testing.T) {
 	all := inventedChat()
@@ -75,8 +75,9 @@ func TestDevicesOfAFileMeet(t *testing.T) {
 	}
 }
 
-// TestDevicesOfAFileMeetAnEarlierDelivery has a file in which the first phone's copies met
-// messages of an earlier delivery: those of the second phone belong to the same messages.
+// TestDevicesOfAFileMeetAnEarlierDelivery has a file in which the copies from the first phone
+// met messages of an earlier delivery: the copies from the second phone belong to the same
+// messages.
 func TestDevicesOfAFileMeetAnEarlierDelivery(t *testing.T) {
 	all := inventedChat()
 	b := newBench(t)
@@ -90,8 +91,8 @@ func TestDevicesOfAFileMeetAnEarlierDelivery(t *testing.T) {
 	}
 }
 
-// TestDevicesOfAFileGoOn interrupts the reading of a report of two phones at many
-// places: the messages and the copies that met are the same.
+// TestDevicesOfAFileGoOn interrupts the reading of a report from two phones at many points: the
+// messages and the copies that met are the same.
 func TestDevicesOfAFileGoOn(t *testing.T) {
 	all := inventedChat()[:60]
 	source := write(t, t.TempDir(), "report.txt", textReport(append(all, chat{9000, true, "ok"}, chat{9000, true, "ok"}), 0, 2))
@@ -149,7 +150,7 @@ func TestDevicesOfAFileAreStrict(t *testing.T) {
 	}
 }
 
-// TestDevicesAreBounded adds copies of many devices and messages.
+// TestDevicesAreBounded adds copies from many devices and of many messages.
 func TestDevicesAreBounded(t *testing.T) {
 	d := newDevices(all.Formats(), "textdump/3")
 	random := rand.New(rand.NewPCG(1, 1))

@@ -20,22 +20,22 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence"
 )
 
-// Difference compares a reading with the previous one of the same originals. Messages
-// and other things stored under an id count once each, however many copies they have,
-// and their order does not count.
+// Difference compares a reading with the previous one of the same originals. Messages and other
+// items stored under an id count once each, however many copies they have, and their order does
+// not matter.
 type Difference struct {
 	Of argus.DeliveryNumber `json:"of"`
-	// Then is the previous reading, which is Of itself if there was none between; Now is the
-	// new one.
+	// Then is the previous reading, or Of itself if there was none in between; Now is the new
+	// one.
 	Then argus.DeliveryNumber `json:"then"`
 	Now  argus.DeliveryNumber `json:"now"`
-	// Same counts the things that are equal in both.
+	// Same counts the items that are equal in both readings.
 	Same uint64 `json:"same"`
 	Changes
 	// Conversations are the conversations that differ, the most changed first, at most 100.
 	Conversations []ConversationChanges `json:"conversations,omitempty"`
-	// MoreConversations counts the others, among the at most 65,536 that are told apart, and
-	// Beyond counts the changes in the rest.
+	// MoreConversations counts the others among the first 65,536, which are told apart, and
+	// Beyond counts the changes in all further ones.
 	MoreConversations uint64  `json:"more_conversations,omitempty"`
 	Beyond            Changes `json:"beyond,omitzero"`
 	// Readers are the changes by the previous and the new reader.
@@ -67,7 +67,7 @@ type ConversationChanges struct {
 }
 
 // ReaderChanges counts the changes in files by their previous and new reader, each given as
-// name/version; a name is empty if nobody reads the file, or if the file is beyond the first
+// name/version; a name is empty if no reader reads the file, or if the file is beyond the first
 // 65,536.
 type ReaderChanges struct {
 	Then string `json:"then,omitempty"`
@@ -75,7 +75,8 @@ type ReaderChanges struct {
 	Changes
 }
 
-// ReasonChange is how many pieces were quarantined for a reason in the previous reading, and in the new one.
+// ReasonChange is the number of pieces that were quarantined for a reason in the previous
+// reading, and in the new one.
 type ReasonChange struct {
 	Reason string `json:"reason"`
 	Then   uint64 `json:"then"`
@@ -170,11 +171,11 @@ type comparison struct {
 	parts   []partFile
 	readers [2][]string
 
-	told    map[[2]string]uint32 // places of the conversations, from 1
+	told    map[[2]string]uint32 // numbers of the conversations, from 1
 	names   [][2]string
 	changes []Changes // by conversation; 0 is for those beyond the limit
 	files   map[piece]uint32
-	readBy  [2][]uint8 // by file; 0 for nobody
+	readBy  [2][]uint8 // by file; 0 for no reader
 	pairs   map[[2]string]*Changes
 	reasons map[string]*ReasonChange
 }
@@ -238,7 +239,7 @@ func (c *comparison) add(r *argus.Record, side int) error {
 	return err
 }
 
-// conversation returns the place of a message's conversation, or 0 beyond the limit.
+// conversation returns the number of a message's conversation, or 0 beyond the limit.
 func (c *comparison) conversation(m *argus.Message) uint32 {
 	name := [2]string{m.Service, m.Conversation}
 	n, ok := c.told[name]
@@ -250,8 +251,8 @@ func (c *comparison) conversation(m *argus.Message) uint32 {
 	return n
 }
 
-// file returns the place of a file, from 1, and notes its reader. It returns 0 beyond the
-// limit.
+// file returns the number of a file, from 1, and notes the file's reader. It returns 0 beyond
+// the limit.
 func (c *comparison) file(at argus.Where, side int) uint32 {
 	p := piece{at.Original, at.Path}
 	n, ok := c.files[p]
@@ -323,7 +324,7 @@ func (c *comparison) part(p *partFile) error {
 	return nil
 }
 
-// compare counts the records that both sides have under one id.
+// compare counts the records that the two sides have under one id.
 func (c *comparison) compare(of []told) {
 	now := slices.IndexFunc(of, func(t told) bool { return t.side == 1 })
 	if now < 0 {

@@ -14,8 +14,8 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// TestTooLargeForTheDisk takes in a sparse file that is larger than the disk, alone and
-// in a folder: no delivery is opened, and smaller ones still work.
+// TestTooLargeForTheDisk takes in a sparse file that is larger than the disk, alone and in a
+// folder: no delivery is opened, and smaller files still work.
 func TestTooLargeForTheDisk(t *testing.T) {
 	b := newBench(t)
 	free, err := durable.Free(b.dir)

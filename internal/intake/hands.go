@@ -12,7 +12,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence"
 )
 
-// Hands lists the deliveries in hand in this process, so that nobody else resumes one of
+// Hands lists the deliveries in hand in this process, so that no other caller resumes one of
 // them: several may be read at the same time. Everyone who takes in deliveries through one
 // store shares one Hands. The zero value is ready to use.
 type Hands struct {
@@ -81,7 +81,7 @@ func (h *Hands) seal(make func() (*argus.Seal, error), record func(*argus.Seal) 
 	defer h.sealing.Unlock()
 	if h.unrecorded != nil {
 		if err := h.unrecorded(); err != nil {
-			return nil, fmt.Errorf("record the seal before this one: %w", err)
+			return nil, fmt.Errorf("record the previous seal: %w", err)
 		}
 		h.unrecorded = nil
 	}
@@ -175,6 +175,6 @@ var (
 	ErrUnfinished = errors.New("a delivery is unfinished")
 	// ErrSeveral means that several deliveries are unfinished, and none was named.
 	ErrSeveral = errors.New("several deliveries are unfinished")
-	// ErrInHand means that somebody else is taking the delivery in.
+	// ErrInHand means that another caller is already taking the delivery in.
 	ErrInHand = errors.New("the delivery is being taken in")
 )

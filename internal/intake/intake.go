@@ -1,10 +1,10 @@
 // Package intake reads files and feeds into evidence, exactly once, with a balanced
 // account.
 //
-// Files are first kept byte for byte, and read from there. Each piece that a reader
-// finds becomes a message, a sighting of a known message, or a quarantined piece with
-// the reason; a broken piece never stops the rest. An interrupted delivery resumes
-// where it stopped, without a second message.
+// Files are first kept byte for byte, and then read from the kept bytes. Each piece that a
+// reader finds becomes a message, a sighting of a known message, or a quarantined piece with
+// the reason; a broken piece never stops the rest. An interrupted delivery resumes where it
+// stopped, without a second message.
 package intake
 
 import (
@@ -44,12 +44,12 @@ type Options struct {
 	// delivery, and details.
 	Record func(ctx context.Context, action string, d argus.DeliveryNumber, details []argus.Field) error
 
-	// Actor is who takes the delivery in, under Authority.
+	// Actor is the person who takes the delivery in, under Authority.
 	Actor, Authority string
 	// Covers reports whether the authority allows access to a whole delivery: reading
 	// it again reveals its content. Default: it does.
 	Covers func(d argus.DeliveryNumber) bool
-	// Software names this Argus.
+	// Software is the name and version of this Argus.
 	Software string
 	// Formats are the formats that are read. Default: none, so that nothing is
 	// recognised.
@@ -62,20 +62,20 @@ type Options struct {
 	Terms []argus.Field
 	// ReadingNames are Reading's settings as they were given, for the record.
 	ReadingNames []argus.Field
-	// Countries are the countries of the case: the setting country of a path that is
-	// taken in without one. Default none.
+	// Countries are the countries of the case: the value of the setting country for a path that
+	// is taken in without that setting. Default none.
 	Countries []string
 	Limits    reader.Limits
 	// Via reads every file instead of the readers; the fields that [NewVia]
 	// gave are in ReadingNames. Default: none.
 	Via *Via
-	// Say, if set, receives the standard error of a program that reads, line by line.
+	// Say, if set, receives the standard error of the program in Via, line by line.
 	Say func(line string)
-	// Folder is where relative paths start and where such a program runs, and Environ is its
-	// environment. Default: those of this process.
+	// Folder is the folder in which relative paths start and the program in Via runs, and
+	// Environ is the program's environment. Default: those of this process.
 	Folder  string
 	Environ []string
-	// Apart runs the readers in a process of their own; the program must call sandbox.Main.
+	// Apart runs the readers in a process of their own; the binary must call sandbox.Main.
 	// Default: they run in this process.
 	Apart bool
 	// lacks describes the missing parts of this system's sandbox ([sandbox.Lacks]).
@@ -89,13 +89,13 @@ type Options struct {
 	Progress func(Progress)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Lent is the key that the judge lent, as text, for node.Ingest, which makes Guard of it.
-	// Default none.
+	// Lent is the key that the judge lent, as text; node.Ingest makes Guard from it. Default
+	// none.
 	Lent string
 	// Guard judges the messages and seals the suspected ones. Default: none are sealed.
 	Guard *Guard
 	// Hands holds the deliveries in hand. It is shared by everyone who takes in deliveries
-	// through the store at the same time. Default: nobody else does.
+	// through the store at the same time. Default: no one else does.
 	Hands *Hands
 }
 
@@ -145,13 +145,13 @@ type Progress struct {
 
 // The errors that a caller may check for.
 var (
-	// ErrOtherFiles means that the files of an interrupted delivery were replaced by
-	// others.
+	// ErrOtherFiles means that the files of an interrupted delivery were replaced by different
+	// files.
 	ErrOtherFiles = errors.New("the files differ from those that the delivery began with")
-	// ErrOtherReaders means that a delivery was begun with other readers.
-	ErrOtherReaders = errors.New("the delivery began with other readers")
+	// ErrOtherReaders means that a delivery was begun with different readers.
+	ErrOtherReaders = errors.New("the delivery began with different readers")
 	// ErrNoRoom means that the delivery may not fit on the disk.
-	ErrNoRoom = errors.New("the disk of the store has too little free space")
+	ErrNoRoom = errors.New("the store's disk does not have enough free space")
 )
 
 // readerNames lists the readers that a delivery may use, in the form of its record.
@@ -239,8 +239,8 @@ func (o Options) begin(ctx context.Context, path, place string, files []foundFil
 	return d, true, err
 }
 
-// canRead returns an error if the readers cannot run on this machine. It is called before
-// anything that needs them begins.
+// canRead returns an error if the readers cannot run on this machine. It is called before any
+// step that needs them begins.
 func (o Options) canRead() error {
 	r := sandbox.New(sandbox.Options{Apart: o.Apart, Formats: o.Formats})
 	defer r.Close()
@@ -291,7 +291,7 @@ func (o Options) finish(ctx context.Context, which []argus.DeliveryNumber, do fu
 
 func resume(ctx context.Context, o Options, d evidence.Delivery, files []foundFile) (*argus.Receipt, error) {
 	if !slices.Equal(d.Opening.Readers, o.readerNames()) {
-		return nil, fmt.Errorf("resume %s: %w: records that were read already could be skipped wrongly", d.Number, ErrOtherReaders)
+		return nil, fmt.Errorf("resume %s: %w: records that were not read yet could be skipped", d.Number, ErrOtherReaders)
 	}
 	if sandboxOf(d.Opening.Options) != sandboxOf(o.recorded()) {
 		return nil, fmt.Errorf("resume %s: %w: they ran in a different sandbox", d.Number, ErrOtherReaders)
@@ -330,8 +330,8 @@ func Abandon(ctx context.Context, o Options, reason string, which ...argus.Deliv
 	})
 }
 
-// Fits returns ErrNoRoom if the files at paths have more bytes than are free where a store
-// would be made.
+// Fits returns ErrNoRoom if the files at paths have more bytes than are free on the disk where
+// a store would be made.
 func Fits(free func() (int64, error), store string, paths []string) error {
 	var all []foundFile
 	for _, path := range paths {
@@ -371,7 +371,7 @@ func room(look func() (int64, error), files []foundFile) error {
 // KnownPath returns an error if a path could not be recorded.
 func KnownPath(path string) error {
 	if !utf8.ValidString(path) {
-		return fmt.Errorf("ingest %q: the path is not UTF-8 and cannot be recorded; ingest a folder above it", path)
+		return fmt.Errorf("ingest %q: the path is not valid UTF-8 and cannot be recorded; ingest a parent folder instead", path)
 	}
 	return nil
 }
@@ -384,7 +384,7 @@ func (o Options) KnownFormat() error {
 		for _, f := range o.Formats {
 			names = append(names, f.Name)
 		}
-		return fmt.Errorf("there is no format %q; want one of %v", o.Format, names)
+		return fmt.Errorf("unknown format %q; the formats are %v", o.Format, names)
 	}
 	return nil
 }
@@ -398,7 +398,7 @@ func PathIn(folder, name string) string {
 	return folder + string(filepath.Separator) + name // a cleaned path would not follow links before ..
 }
 
-// With returns the options with other settings: those of [Options.Settings], or of a
+// With returns the options with different settings: those from [Options.Settings], or from a
 // delivery's record.
 func (o Options) With(settings []argus.Field) (Options, error) {
 	settings = settingsOf(settings)
@@ -427,7 +427,7 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 		case "timezone":
 			zone, err := time.LoadLocation(s.Value)
 			if err != nil || s.Value == "Local" {
-				return o.Options, fmt.Errorf("timezone %q: want a name like Europe/Amsterdam", s.Value)
+				return o.Options, fmt.Errorf("timezone %q: expected a name like Europe/Amsterdam", s.Value)
 			}
 			o.Zone = zone
 		case "service":
@@ -451,7 +451,7 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 			}
 			field, header, ok := strings.Cut(s.Value, "=")
 			if !ok || field == "" || header == "" {
-				return o.Options, fmt.Errorf("map %q: want field=header, such as from=Afzender", s.Value)
+				return o.Options, fmt.Errorf("map %q: expected field=header, such as from=Afzender", s.Value)
 			}
 			if o.Map == nil {
 				o.Map = map[string]string{}
@@ -462,7 +462,7 @@ func Reading(settings []argus.Field) (reader.Options, error) {
 		}
 	}
 	if o.MapText != "" && o.Map != nil {
-		return o.Options, errors.New("map: want one map or field=header, found both")
+		return o.Options, errors.New("map: a map and field=header cannot be combined")
 	}
 	o.Zone = cmp.Or(o.Zone, o.zoneOfMap)
 	return o.Options, nil
@@ -480,7 +480,7 @@ func (o *readingOptions) takeMap(text string) error {
 		return err
 	}
 	if o.MapText != "" && o.MapText != text {
-		return errors.New("map: want one map, found two")
+		return errors.New("map: only one map can be given")
 	}
 	o.MapText = text
 	o.zoneOfMap, err = m.Location()
@@ -498,7 +498,8 @@ func (o Options) Settings() []argus.Field {
 }
 
 // sandboxOption is the name of an option in the record of a delivery whose readers ran on a
-// system with no sandbox or a weaker one; its value describes it. It is not a setting.
+// system with no sandbox or a weaker one. The option's value describes the sandbox. It is not a
+// setting.
 const sandboxOption = "sandbox"
 
 // recorded returns the options in the form of a delivery's record.

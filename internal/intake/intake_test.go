@@ -132,7 +132,7 @@ func TestBadInput(t *testing.T) {
 	for _, tt := range []struct {
 		name, file, content string
 		texts               []string
-		problems            string // a word of each reason
+		problems            string // a word from each reason
 	}{
 		{"an object broken in the middle", "a.jsonl", line(1, "one") + `{"service":"sky","from":"A","tex` + "\n" + line(2, "two"), []string{"one", "two"}, "text"},
 		{"NUL bytes", "a.jsonl", line(1, "one") + "\x00\x00\x00\n" + line(2, "two"), []string{"one", "two"}, ""},
@@ -179,7 +179,7 @@ func TestBadInput(t *testing.T) {
 
 func cut(s string, n int) string { return s[:len(s)-n] }
 
-// tree lists the files below dir, except those below except.
+// tree lists the files in dir and its subfolders, except those in except.
 func tree(t *testing.T, dir, except string) []string {
 	t.Helper()
 	var names []string

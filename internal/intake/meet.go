@@ -9,28 +9,27 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// meetings finds the message that a copy belongs to if the two were stamped by clocks that
-// differ: the sender's phone's, and the receiver's or the service's. A long enough id of the
-// service names a message under any clock ([argus.LongID]); for the others the second is
-// part of the identity.
+// meetings finds the message that a copy belongs to if two different clocks stamped the copy
+// and the message: that of the sender's phone, and that of the receiver's phone or of the
+// service. A long enough id of the service names a message under any clock ([argus.LongID]);
+// for the others the second is part of the identity.
 //
-// A copy belongs to a message of an earlier delivery if all parts of its identity
-// except the second are equal; the seconds are at most meetSeconds apart; and
-// their clocks are of different kinds: that of the sending device, that of the
-// receiving device, that of the service. So two exports of one clock never meet,
-// however many equal texts they have. Of several messages the nearest is taken, and the
-// earlier of two that are equally near; a delivery has copies of one message at one second
-// only, so that two equal messages stay two.
+// A copy belongs to a message of an earlier delivery if all parts of its identity except the
+// second are equal; the seconds are at most meetSeconds apart; and their clocks are of
+// different kinds: that of the sending device, that of the receiving device, that of the
+// service. So two exports of one clock never meet, however many equal texts they have. The
+// nearest of several messages is taken, and the earlier of two that are equally near; a
+// delivery has copies of one message at one second only, so that two equal messages stay two.
 //
 // In a delivery that is open at the same time, only the copies that exist when the
 // message is first looked for are examined; two copies that arrive at the same moment may
 // stay two messages until one of the deliveries is read again.
 //
 // The copy keeps its own time and its own id. It becomes a sighting of that message, or a
-// differing copy if its version differs. Whether the copies are one message does not depend
-// on their order, except in two cases: if equal texts from one sender are closer together
-// than the clocks are, or if of three clocks only the middle one is near enough to both
-// others, and its copy comes last.
+// differing copy if its version differs. Whether the copies are one message does not depend on
+// their order, except in two cases: if equal texts from one sender are closer together than the
+// clocks, or if there are three clocks, only the middle one is near enough to both others, and
+// its copy arrives last.
 type meetings struct {
 	store    *evidence.Current
 	delivery argus.DeliveryNumber
@@ -53,16 +52,16 @@ type meetings struct {
 	held              int // ids and copies in looked
 }
 
-// earlier holds the entries of other deliveries for an id: some copies of its message,
-// and some that met another message.
+// earlier holds the entries from other deliveries for an id: some copies of its message, and
+// some that met another message.
 type earlier struct{ of, met []evidence.Entry }
 
 const (
 	meetSeconds = 5
-	// meetLook is how many copies of a message are examined.
+	// meetLook is the maximum number of copies of a message that are examined.
 	meetLook = 16
-	// meetKept is how many messages a generation of taken holds, and how many ids and copies
-	// a generation of looked.
+	// meetKept is the maximum number of messages in a generation of taken, and of ids and
+	// copies in a generation of looked.
 	meetKept = 1 << 18
 )
 
@@ -114,7 +113,7 @@ func clockOf(formats reader.Formats, name string, m *argus.Message) argus.Clock 
 }
 
 // meet looks for the message that a copy belongs to, and notes it in the record. Without a
-// store, there are no meetings.
+// store, a copy meets no message.
 func (p *meetings) meet(ctx context.Context, r *argus.Record) error {
 	m := r.Message
 	if p == nil || p.alone || len(m.ServiceID) >= argus.LongID || m.Sent.Precision < argus.Second || m.State&argus.StateSystem != 0 {
@@ -177,8 +176,8 @@ func (p *meetings) follow(ctx context.Context, copied *argus.Record, met []evide
 	return false, nil
 }
 
-// before returns the entries of other deliveries for an id, the first meetLook of each
-// sort. A message may come many times: its copies are read once.
+// before returns the entries from other deliveries for an id, the first meetLook of each sort.
+// A message may arrive many times, but its copies are read only once.
 func (p *meetings) before(ctx context.Context, id argus.ID) (earlier, error) {
 	if known, ok := p.looked[id]; ok {
 		return known, nil

@@ -36,7 +36,7 @@ func inventedChat() []chat {
 		second += 1 + random.IntN(90)
 		text := fmt.Sprintf("message %d", i)
 		if i%5 == 0 {
-			text = "ok" // repeatedly, never closer than the clocks differ
+			text = "ok" // repeated, at intervals longer than the difference of the clocks
 			second += 30
 		}
 		all = append(all, chat{second, i%3 != 0, text})
@@ -84,8 +84,8 @@ func archive(all []chat) string {
 	return s.String()
 }
 
-// TestPhonesAndServerMeet takes in both phones of a chat and the archive of the
-// service, in every order: clocks differ by seconds, sides are swapped, and each message is
+// TestPhonesAndServerMeet takes in both phones of a chat and the archive of the service, in
+// every order. The clocks differ by seconds, and the sides are swapped. Each message must be
 // stored once, with three sightings.
 func TestPhonesAndServerMeet(t *testing.T) {
 	all := inventedChat()
@@ -149,9 +149,9 @@ func TestPhonesAndServerMeet(t *testing.T) {
 	}
 }
 
-// report writes a report on one side's phone: texts, or a chat whose messages are repeated
-// on their own after it, with a short id or none. Its clock is skew seconds off, for sent
-// and received messages.
+// report writes a report on one side's phone: texts, or a chat followed by a copy of each of
+// its messages on its own, with a short id or none. Its clock is skew seconds off, for sent and
+// received messages.
 func report(all []chat, ofA bool, skew int, kind string) string {
 	party := func(number, role string, owner bool) string {
 		own := ""
@@ -238,9 +238,9 @@ func TestMeetingsAreStrict(t *testing.T) {
 	}
 }
 
-// TestVersionsMeet reads an archive that holds several versions of a message, with a
-// clock that differs from a phone's, both before and after it reads the phone. The result
-// is one message, whichever version the phone has.
+// TestVersionsMeet reads an archive, once before and once after a phone. The archive holds
+// several versions of a message, and its clock differs from the phone's. The result is one
+// message, whichever version the phone has.
 func TestVersionsMeet(t *testing.T) {
 	sent := func(second int64, clock argus.Clock) argus.Time {
 		return argus.Time{Micros: (1613300000 + second) * 1e6, Precision: argus.Second, Zone: argus.ZoneStated, Clock: clock}

@@ -13,17 +13,18 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// nationalTries is how often a text is searched for a number: the text is hostile and
-// each attempt takes 0.1 ms.
+// nationalTries is the maximum number of attempts to find a number in a text: the text may be
+// hostile, and each attempt takes 0.1 ms.
 const nationalTries = 512
 
-// Countries parses a list of country codes (ISO 3166), NL,BE, and returns each once.
+// Countries parses a list of country codes (ISO 3166), such as NL,BE, and returns each code
+// once.
 func Countries(list string) ([]string, error) {
 	var found []string
 	for one := range strings.SplitSeq(list, ",") {
 		one = strings.ToUpper(strings.TrimSpace(one))
 		if !phonenumbers.GetSupportedRegions()[one] {
-			return nil, fmt.Errorf("country %q: want codes of two letters like NL or NL,BE", list)
+			return nil, fmt.Errorf("country %q: expected codes of two letters, such as NL or NL,BE", list)
 		}
 		if !slices.Contains(found, one) {
 			found = append(found, one)
@@ -32,8 +33,8 @@ func Countries(list string) ([]string, error) {
 	return found, nil
 }
 
-// inCase returns the options for a path: those that name no country have the countries of
-// the case, in the place that a setting of its own would have.
+// inCase returns the options for a path. If they name no country, the countries of the case are
+// added, in the position that the setting country would have.
 func (o Options) inCase() (Options, error) {
 	if len(o.Countries) == 0 || len(o.Reading.Countries) > 0 {
 		return o, nil
@@ -51,14 +52,14 @@ func (o Options) inCase() (Options, error) {
 	return o, nil
 }
 
-// beforeCountry are the settings that come before country: an interrupted delivery is
-// resumed by equal settings, named or of the case.
+// beforeCountry are the settings that come before country: an interrupted delivery is resumed
+// if the settings are equal, whether they were given or come from the case.
 var beforeCountry = []string{"timezone", "service", "owner"}
 
 // addNationalNumbers finds the telephone numbers in a text that have the form of one of the
 // countries of the case, and keeps them as [argus.NationalNumber]. A number counts if it is
-// valid in a single country, begins with the 0 that is dialled inside it or is written in
-// the groups of that country, and no digit or letter touches it.
+// valid in a single country, begins with the 0 that is dialled inside that country or is
+// grouped as is usual there, and no digit or letter touches it.
 func addNationalNumbers(m *argus.Message, countries []string) {
 	if len(countries) == 0 {
 		return
@@ -76,7 +77,7 @@ func addNationalNumbers(m *argus.Message, countries []string) {
 			}
 		}
 		if tries <= 0 {
-			m.Extra = append(m.Extra, argus.Field{Name: argus.ExtraUnread, Value: fmt.Sprintf("national numbers: not searched for after byte %d", run[0])})
+			m.Extra = append(m.Extra, argus.Field{Name: argus.ExtraUnread, Value: fmt.Sprintf("the text was not searched for national numbers after byte %d", run[0])})
 			return
 		}
 	}
@@ -103,8 +104,8 @@ func touched(text string, start, end int) bool {
 	return unicode.IsLetter(after) || unicode.IsDigit(after) || after == '_' || after == '@' || strings.ContainsRune(",.:-/", after) && unicode.IsDigit(behind)
 }
 
-// nationalIn returns the numbers in a run of digits, the longest first. Groups before
-// and after one may be something else, if a space separates them.
+// nationalIn returns the numbers in a run of digits, trying the longest first. The groups
+// before and after a number may be unrelated if a space separates them from it.
 func nationalIn(run string, countries []string, tries *int) (found []string) {
 	groups := digitGroup.FindAllStringIndex(run, -1)
 	for from := 0; from < len(groups); from++ {
@@ -162,8 +163,8 @@ func national(shown string, groups [][]int, run string, countries []string) stri
 	return found
 }
 
-// grouped reports whether digits are grouped like a number in national form, perhaps after
-// the prefix that is dialled before it.
+// grouped reports whether digits are grouped like a number in national form, perhaps after the
+// prefix that is dialled before such a number.
 func grouped(groups [][]int, run, national string) bool {
 	var have []string
 	for _, g := range groups {

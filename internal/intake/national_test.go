@@ -55,7 +55,7 @@ func TestNationalNumbers(t *testing.T) {
 			t.Errorf("%q: %q", wrong, list)
 		}
 	}
-	// A text that consists of digits costs no more than the permitted attempts.
+	// A text that consists only of digits costs no more than the permitted attempts.
 	m := &argus.Message{Text: strings.Repeat("06 12 34 56 7, ", 1<<14)}
 	addNationalNumbers(m, []string{"NL", "BE"})
 	if last := m.Extra[len(m.Extra)-1]; last.Name != argus.ExtraUnread {
@@ -76,8 +76,9 @@ func FuzzNationalNumbers(f *testing.F) {
 	})
 }
 
-// A path that names no country has those of the case, in the place of a setting of its own:
-// an interrupted delivery is found again by the same settings, named or of the case.
+// A path that names no country has the countries of the case, in the position of the setting
+// country: an interrupted delivery is found again by equal settings, whether they were given or
+// come from the case.
 func TestCountriesOfTheCase(t *testing.T) {
 	zone, country := argus.Field{Name: "timezone", Value: "UTC"}, argus.Field{Name: "country", Value: "NL,BE"}
 	owner, sheet := argus.Field{Name: "owner", Value: "x"}, argus.Field{Name: "map", Value: "from=Afzender"}

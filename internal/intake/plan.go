@@ -42,8 +42,8 @@ type Plan struct {
 type PlannedFile struct {
 	Path string `json:"path"`
 	Size int64  `json:"size"`
-	// Readers are the readers of the file: several for an archive, none for a file that
-	// no reader recognises.
+	// Readers are the readers of the file: several for an archive, none for a file that no
+	// reader recognises.
 	Readers     []string       `json:"readers,omitempty"`
 	Copies      uint64         `json:"copies"`
 	Quarantined uint64         `json:"quarantined"`
@@ -82,13 +82,13 @@ func PlanIngest(ctx context.Context, o Options, path string) (*Plan, error) {
 	in.open = func(r *argus.Record) (sandbox.Content, error) { return in.plain(ctx, r) }
 	err = in.append(ctx, []*argus.Record{{Kind: argus.KindOpening, Opening: &argus.Opening{Source: path, Readers: in.readers}}})
 	for _, f := range files {
-		// Nothing is kept, so nothing has a hash yet; the name takes its place.
+		// Nothing is kept, so no file has a hash yet; the name takes the place of the hash.
 		r := &argus.Record{Kind: argus.KindOriginal, Original: &argus.Original{Path: f.path, Size: f.size, Modified: f.modified, Hash: sha256.Sum256([]byte(f.place))}}
 		if err == nil {
 			err = in.append(ctx, []*argus.Record{r})
 		}
 		if err == nil && f.problem == "" {
-			// A file that cannot be opened is a problem, as it is when files are kept.
+			// A file that cannot be opened is a problem, as in an ingest.
 			if try, openErr := os.Open(f.place); openErr != nil {
 				f.problem = fmt.Sprintf("the file cannot be read: %v", openErr)
 			} else {
@@ -137,7 +137,7 @@ func (p *planner) put(_ context.Context, records []*argus.Record) error {
 		}
 		id := r.MessageID()
 		if p.different.add(binary.LittleEndian.Uint64(id[:])) { // already a hash
-			r.Of = 1 // a copy; the place of the first is not kept
+			r.Of = 1 // a copy; the position of the first one is not kept
 		}
 		p.account(m.Service, m.From)
 		for _, to := range m.To {
@@ -187,7 +187,7 @@ type distinct struct {
 	least uint64s // the same hashes, the largest first, once there are many
 }
 
-// distinctKept is how many hashes are kept; the standard error of an estimate
+// distinctKept is the maximum number of hashes that are kept; the standard error of an estimate
 // is 1/√distinctKept.
 const distinctKept = 1 << 16
 

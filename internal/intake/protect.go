@@ -17,7 +17,7 @@ type Guard struct {
 	*privilege.Guard
 	// Protect durably keeps the envelope of a batch and the state of the matchers, and writes
 	// both to the ledger, before the first message of a delivery is stored. It is called for
-	// each delivery, so that the ledger does not tell which ones have suspected messages.
+	// each delivery, so that the ledger does not reveal which ones have suspected messages.
 	Protect func(ctx context.Context, d argus.DeliveryNumber, batch argus.Hash, envelope, state []byte) error
 }
 
@@ -49,10 +49,10 @@ func (p *protection) suspect(r *argus.Record) {
 // withholdOrder is the order of the amendments that this package makes.
 const withholdOrder = "suspected at intake as protected communication; the judge decides"
 
-// protect prepares the sealing of the suspected messages of the delivery. It reads all
-// originals, first to learn who talks where and how, and then to judge the messages, as
-// often as something new is learned. Only then may they be read to be stored: a message can
-// show late that an earlier one is protected.
+// protect prepares the sealing of the suspected messages of the delivery. It first reads all
+// originals to learn who talks where and how, and then reads them again to judge the messages,
+// as often as something new is learned. Only then may they be read to be stored: a late message
+// can show that an earlier one is protected.
 func (in *intake) protect(ctx context.Context) error {
 	guard := in.o.Guard
 	if guard == nil {
@@ -98,8 +98,8 @@ func (in *intake) protect(ctx context.Context) error {
 	return nil
 }
 
-// rehearse reads all originals and stores nothing. each gets the messages, as they would be
-// stored.
+// rehearse reads all originals and stores nothing. It passes each message to each, as it would
+// be stored.
 func (in *intake) rehearse(ctx context.Context, each func(*argus.Record, privilege.Sighting)) (err error) {
 	o := in.o
 	o.Pace, o.Say = func(context.Context) error { return nil }, func(string) {}
@@ -147,9 +147,9 @@ func containing(path string) iter.Seq[string] {
 	}
 }
 
-// seal returns the record that is stored in the place of r: r itself, unless it is suspected.
-// Beside the suspected messages, it seals all other pieces of their files that no message
-// holds: quarantined ones, names of attachments, numbers that a file states.
+// seal returns the record that is stored in place of r, which is r itself unless it is
+// suspected. In the files of suspected messages, it also seals all pieces that are not part of
+// a message: quarantined ones, names of attachments, numbers that a file states.
 func (p *protection) seal(r *argus.Record) (*argus.Record, error) {
 	class := privilege.ByPropagation
 	switch r.Kind {
@@ -159,7 +159,7 @@ func (p *protection) seal(r *argus.Record) (*argus.Record, error) {
 			return r, nil
 		}
 		class = f.Class
-		p.suspect(r) // if a delivery that is taken in beside this one has shown it
+		p.suspect(r) // needed if another delivery, taken in at the same time, made it suspected
 	case argus.KindQuarantined, argus.KindAttachment, argus.KindStated:
 		if !p.suspected[r.Where.Original] {
 			return r, nil
@@ -170,7 +170,8 @@ func (p *protection) seal(r *argus.Record) (*argus.Record, error) {
 	}
 	sealed, err := p.sealAs(r, class)
 	if err == nil && sealed.Size() > evidence.MaxRecord {
-		// Padding makes it longer. Its bytes are in the original, which the judge has.
+		// Padding makes the record longer. The message's bytes are in the original, which the
+		// judge has.
 		whole := &argus.Record{Kind: argus.KindQuarantined, Where: r.Where, Quarantine: &argus.Quarantine{Reason: "the message is too long to be sealed"}}
 		sealed, err = p.sealAs(whole, class)
 	}
@@ -184,9 +185,9 @@ func (p *protection) sealAs(r *argus.Record, class privilege.Class) (*argus.Reco
 	return evidence.SealRecord(r, s)
 }
 
-// piece returns the file of the delivery that a record comes from. Where messages are
-// sealed, a keyed hash takes the place of its path, since a sealed record has no other; it
-// has it already.
+// piece returns the file of the delivery that a record comes from. If messages are sealed, a
+// keyed hash replaces the path of every record, because a sealed record states no other path; a
+// sealed record has that hash already.
 func (in *intake) piece(r *argus.Record) piece {
 	path := r.Where.Path
 	if in.o.Guard != nil && path != "" && r.Kind != argus.KindSealed {
@@ -196,7 +197,8 @@ func (in *intake) piece(r *argus.Record) piece {
 }
 
 // withheld seals the delivery, and leaves the originals with suspected messages readable for
-// the judge only. If the delivery is given up, nobody knows which those are: all of them.
+// the judge only. If the delivery is given up, it is unknown which originals those are, so all
+// are withheld.
 func (in *intake) withheld(ctx context.Context, incomplete string, seal func() (*argus.Seal, error)) (*argus.Seal, error) {
 	if in.o.Guard == nil {
 		return seal()
@@ -220,7 +222,7 @@ func (in *intake) withheld(ctx context.Context, incomplete string, seal func() (
 		return nil, err
 	}
 	if err := carry(context.WithoutCancel(ctx)); err != nil {
-		return nil, fmt.Errorf("withhold the originals of %s: %w; the next opening of the store does it", in.delivery, err)
+		return nil, fmt.Errorf("withhold the originals of %s: %w; this is completed when the store is next opened for writing", in.delivery, err)
 	}
 	return made, nil
 }

@@ -15,7 +15,7 @@ import (
 // identity and have no ids, by Repeat:
 //
 //   - in a log, which has each message once, and if the source states only minutes, by their
-//     place: two equal messages are two messages;
+//     position: two equal messages are two messages;
 //   - elsewhere by their moment within the second, if the source states it: "ok" at
 //     .100 and at .900 are the first and the second in any order of the file, and
 //     "ok" at .100 twice, in a chat and alone, was exported twice.
@@ -33,7 +33,7 @@ type repeats struct {
 	stored   bool // the messages keep their identity
 }
 
-// repeat is the key for counting: the messages of an identity or, with a moment, those of
+// repeat is the key for counting: the messages with one identity or, with a moment, those from
 // that moment.
 type repeat struct {
 	id     argus.ID
@@ -46,7 +46,7 @@ const (
 	countOnly   = -1
 )
 
-// newRepeats makes the repeats for a file read by the reader by, given as name/version.
+// newRepeats returns the repeats for a file that the given reader (name/version) reads.
 func newRepeats(formats reader.Formats, by string) *repeats {
 	format, ok := formatOf(formats, by)
 	return &repeats{seed: maphash.MakeSeed(), now: map[repeat]uint32{}, log: ok && format.Log, stored: ok && format.Stored}
@@ -88,21 +88,21 @@ func (p *repeats) identity(m *argus.Message, device string) (argus.ID, argus.Ver
 	return p.hasher.Identity(m)
 }
 
-// second holds back successive items of the same second: the moments of equal messages
-// decide which is the first, and a file may have the newest first.
+// second holds back successive items from the same second: the moments of equal messages decide
+// which one is the first, and a file may have the newest first.
 type second struct {
 	held  []sandbox.Event
 	at    int64 // the second
 	bytes int
 }
 
-// The most that is held back of a second; further items are counted as they come.
+// The maximum that is held back from one second; further items are counted as they arrive.
 const (
 	secondItems = 1 << 10
 	secondBytes = 4 << 20
 )
 
-// takes holds an item back if its place depends on others of the same second.
+// takes holds an item back if its position depends on other items from the same second.
 func (s *second) takes(p *repeats, e sandbox.Event) bool {
 	m := e.Item.Message
 	if m == nil || e.Broke || e.Item.Problem != "" || p.log || p.stored || m.ServiceID != "" || m.Repeat > 0 || m.Sent.Precision <= argus.Second {

@@ -18,9 +18,9 @@ var (
 	ErrNotSealed = errors.New("the delivery is not sealed")
 	// ErrNotHandedOver means that a delivery has no originals of its own.
 	ErrNotHandedOver = errors.New("the delivery was not handed over")
-	// ErrGone means that an order removed records of a delivery, which a second reading
-	// would bring back.
-	ErrGone = errors.New("records of the delivery are gone by an order, and reading it again would bring them back")
+	// ErrGone means that an order removed records of a delivery, and a second reading would
+	// bring them back.
+	ErrGone = errors.New("an order removed records of the delivery, and reading it again would bring them back")
 )
 
 // Reread reads the kept originals of a sealed delivery again, as a new delivery, and seals
@@ -77,7 +77,7 @@ func (o Options) beginReading(ctx context.Context, of evidence.Delivery, reason 
 		case o.Hands.held[d.Number]:
 			return d, false, fmt.Errorf("%w: %s", ErrInHand, d.Number)
 		case !slices.Equal(settingsOf(d.Opening.Options), o.Settings()):
-			return d, false, fmt.Errorf("%w: %s reads it with other settings", ErrUnfinished, d.Number)
+			return d, false, fmt.Errorf("%w: %s reads it with different settings", ErrUnfinished, d.Number)
 		default:
 			o.Hands.take(d.Number)
 			return d, false, nil
@@ -117,8 +117,8 @@ func handedOver(ctx context.Context, s *evidence.Store, n argus.DeliveryNumber) 
 	return list[at], nil
 }
 
-// fromUpgrade is the prefix of the options that an upgrade added to a delivery, which are
-// not settings.
+// fromUpgrade is the prefix of the options that an upgrade added to a delivery. These options
+// are not settings.
 const fromUpgrade = "format-"
 
 // settingsOver returns settings in which the newer ones replace older ones with the same
@@ -216,7 +216,7 @@ func (in *intake) recallReading(ctx context.Context, reading *argus.Record) erro
 }
 
 // carry repeats the problems of the files that could not be read when they were handed over,
-// none of whose bytes are kept, and of those that changed while they were copied.
+// and of those that changed while they were copied. No bytes of the former are kept.
 func (in *intake) carry(ctx context.Context) error {
 	var problems []*argus.Record
 	for _, r := range in.originals {

@@ -46,8 +46,8 @@ func mixed(t *testing.T) string {
 	return source
 }
 
-// TestRereadFindsTheSame: the same readers find the same in the kept files, piece by piece,
-// even if the source files are gone.
+// TestRereadFindsTheSame: the same readers find the same pieces in the kept files, even if the
+// source files are gone.
 func TestRereadFindsTheSame(t *testing.T) {
 	b := newBench(t)
 	source := mixed(t)
@@ -88,8 +88,7 @@ func TestRereadFindsTheSame(t *testing.T) {
 	}
 }
 
-// TestInterruptedRereadGoesOn: a reading resumes where it was interrupted, at any
-// place.
+// TestInterruptedRereadGoesOn: a reading resumes where it was interrupted, at any point.
 func TestInterruptedRereadGoesOn(t *testing.T) {
 	source := mixed(t)
 	for stopAfter := 0; ; stopAfter++ {

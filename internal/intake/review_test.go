@@ -62,7 +62,7 @@ func TestResumeKeepsReadingOptions(t *testing.T) {
 }
 
 // TestResumeWithEqualPaths: two files in an archive may have the same name. An interruption
-// loses nothing of either.
+// loses nothing from either.
 func TestResumeWithEqualPaths(t *testing.T) {
 	content := func(from int) string {
 		var s strings.Builder
@@ -88,7 +88,7 @@ func TestResumeWithEqualPaths(t *testing.T) {
 			}
 		}
 	}
-	// The interruption is while files are kept, before any is read.
+	// The interruption happens while files are being kept, before any is read.
 	b := newBench(t)
 	in := 0
 	b.o.Progress = func(p Progress) {
@@ -139,7 +139,7 @@ func TestSourceThatIsNotUTF8(t *testing.T) {
 	if err := os.WriteFile(source, []byte(line(1, "one")), 0o600); err != nil {
 		t.Skipf("this file system takes UTF-8 names only: %v", err)
 	}
-	if _, err := Ingest(t.Context(), b.o, source); err == nil || !strings.Contains(err.Error(), "not UTF-8") {
+	if _, err := Ingest(t.Context(), b.o, source); err == nil || !strings.Contains(err.Error(), "not valid UTF-8") {
 		t.Errorf("%v", err)
 	}
 	if b.o.Store.Last() != 0 {
@@ -163,7 +163,7 @@ func TestFolderNamedByALink(t *testing.T) {
 	}
 }
 
-// TestResumeRefusesOtherFiles: different files in the place of an interrupted delivery are
+// TestResumeRefusesOtherFiles: files that replaced those of an interrupted delivery are
 // refused.
 func TestResumeRefusesOtherFiles(t *testing.T) {
 	b := newBench(t)

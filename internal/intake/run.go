@@ -38,7 +38,7 @@ type intake struct {
 	// guard.
 	containers map[piece]argus.Hash
 	strangers  []stranger // files that no reader recognised
-	kinds      kinds      // the readers that found messages beside them
+	kinds      kinds      // the readers that found messages in files next to them
 
 	// again is the delivery whose originals are read again, or 0. unread maps the record
 	// numbers of its empty files to the reason why they could not be read.
@@ -50,7 +50,7 @@ type intake struct {
 
 	view     *evidence.Current // set by recall
 	meetings *meetings
-	// meet makes the meetings as they are before the first message; set by recall.
+	// meet returns the meetings as they are before the first message; set by recall.
 	meet func() (*meetings, error)
 	// protection seals messages before they are stored; nil if there is no guard, and until
 	// they can be judged.
@@ -74,7 +74,7 @@ type piece struct {
 	path     string
 }
 
-// stretch is a number of items of a piece. It ends where the reading broke, or
+// stretch is a number of items of a piece. It ends at the point where the reading broke, or
 // where it was interrupted.
 type stretch struct {
 	items uint64
@@ -149,7 +149,7 @@ func (in *intake) recall(ctx context.Context) (err error) {
 				return fmt.Errorf("recall delivery %s: %w", in.delivery, err)
 			}
 		case argus.KindKey, argus.KindOpened, argus.KindWithdrawn, argus.KindReleased, argus.KindDestroyed,
-			argus.KindDerived, argus.KindAmendment: // not part of a delivery that is read
+			argus.KindDerived, argus.KindAmendment: // does not occur in a delivery that readers read
 		}
 	}
 	return nil
@@ -251,8 +251,8 @@ func (in *intake) keepAll(ctx context.Context, files []foundFile, kept map[strin
 	return in.recordKept(ctx, batch)
 }
 
-// keeping holds the files that are kept but not yet durable and recorded, and the reasons
-// for unreadable ones, keyed by their place.
+// keeping holds the files that are kept but not yet durable and recorded, and the reasons for
+// unreadable ones, keyed by the position of the file.
 type keeping struct {
 	originals *evidence.OriginalBatch
 	records   []*argus.Record
@@ -261,8 +261,8 @@ type keeping struct {
 	last      string // path
 }
 
-// keepTogether is how many files one batch of records covers, unless they reach keepBytes
-// first.
+// keepTogether is the maximum number of files that one batch of records covers, unless they
+// reach keepBytes first.
 const (
 	keepTogether = 256
 	keepBytes    = 64 << 20
@@ -285,7 +285,7 @@ func (in *intake) keepFile(ctx context.Context, f foundFile, batch *keeping) err
 		}
 	}
 	if f.problem != "" {
-		// No bytes can be kept; the account has a problem in their place.
+		// No bytes can be kept; the account has a problem instead.
 		var err error
 		if o, err = batch.originals.Put(ctx, strings.NewReader("")); err != nil {
 			return err
@@ -376,7 +376,7 @@ func (s *sourceFile) Read(p []byte) (n int, err error) {
 
 // changedWhileCopied is the beginning of the reason in a record about such a change, which
 // is not a piece of the content.
-const changedWhileCopied = "the file changed while it was copied, and its bytes may be of different moments"
+const changedWhileCopied = "the file changed while it was copied, and its bytes may come from different moments"
 
 func saysChanged(r *argus.Record) bool {
 	return r.Where.Reader == 0 && r.Quarantine != nil && strings.HasPrefix(r.Quarantine.Reason, changedWhileCopied)
@@ -395,13 +395,13 @@ func (s *sourceFile) close(copied int64) (changed string) {
 	after, err := s.f.Stat()
 	now, nowErr := os.Stat(s.name)
 	tell := func(i os.FileInfo) string {
-		return fmt.Sprintf("%d bytes of %s", i.Size(), i.ModTime().UTC().Format(time.RFC3339Nano))
+		return fmt.Sprintf("%d bytes (modified %s)", i.Size(), i.ModTime().UTC().Format(time.RFC3339Nano))
 	}
 	switch {
 	case err != nil || nowErr != nil:
-		return label(fmt.Sprintf("%s: it can no longer be examined: %v", changedWhileCopied, errors.Join(err, nowErr)))
+		return label(fmt.Sprintf("%s, but it can no longer be examined: %v", changedWhileCopied, errors.Join(err, nowErr)))
 	case !os.SameFile(after, now):
-		return changedWhileCopied + ": another file has its name now"
+		return changedWhileCopied + ", but another file now has its name"
 	case after.Size() != copied || after.Size() != s.before.Size() || !after.ModTime().Equal(s.before.ModTime()):
 		return fmt.Sprintf("%s: it had %s before, and %s after %d bytes were copied", changedWhileCopied, tell(s.before), tell(after), copied)
 	}
@@ -443,8 +443,8 @@ func (in *intake) readOriginal(ctx context.Context, record *argus.Record) error 
 	return in.finish(ctx, &at)
 }
 
-// take notes the files that messages may name and readers may look up: the original itself,
-// or the contents of an archive.
+// take notes the files that messages may name and readers may look up: the original itself, or
+// the files in an archive.
 func (in *intake) take(ctx context.Context, record *argus.Record, of sandbox.Original) error {
 	if in.o.Guard != nil {
 		in.containers[piece{record.Seq, ""}] = record.Original.Hash
@@ -568,8 +568,8 @@ func (in *intake) finish(ctx context.Context, at *reading) error {
 	return in.give(ctx, at, in.record(at, reader.Item{Problem: "the reader found no record in the file"}))
 }
 
-// beside finds a file of the delivery for a reader that looks for names beside the
-// messages. The file then counts as read.
+// beside finds a file of the delivery for a reader that looks for names in the files next to
+// the messages. The file then counts as read.
 func (in *intake) beside(_ context.Context, name string) (b sandbox.Beside, ok bool, err error) {
 	h := in.holdings[name]
 	if h == nil || h.size > sandbox.SiblingLimit {
@@ -600,7 +600,7 @@ func (in *intake) give(ctx context.Context, at *reading, r *argus.Record) error 
 			in.done[p] = done[1:]
 			return nil
 		case broke:
-			delete(in.done, p) // earlier than the place of the interruption
+			delete(in.done, p) // earlier than the point of the interruption
 		case first.items > 0:
 			first.items--
 			return nil
@@ -636,7 +636,7 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 			if n := r.Size(); n <= evidence.MaxRecord {
 				return r
 			}
-			reason = fmt.Sprintf("the message takes more than %d bytes", evidence.MaxRecord)
+			reason = fmt.Sprintf("the message is longer than %d bytes", evidence.MaxRecord)
 		}
 	}
 	if s := item.Stated; s != nil && reason == "" {
@@ -650,8 +650,8 @@ func (in *intake) record(at *reading, item reader.Item) *argus.Record {
 		Quarantine: &argus.Quarantine{Reason: strings.ToValidUTF8(reason, "\uFFFD"), Raw: raw}}
 }
 
-// resolve sets the hashes of a message's attachments, if files with their names are held
-// beside the file that names them.
+// resolve sets the hashes of a message's attachments, if files with their names are held in the
+// folder of the file that names them.
 func (in *intake) resolve(m *argus.Message, name string) {
 	for i := range m.Attachments {
 		a := &m.Attachments[i]
@@ -706,8 +706,8 @@ func RecordOpening(ctx context.Context, o Options, d argus.DeliveryNumber, detai
 	return o.Record(ctx, ledger.OpenDelivery, d, append(details, argus.Field{Name: "opening", Value: with.Root.String()}))
 }
 
-// RecordSeal writes a seal to the ledger. A crash right after sealing can prevent that;
-// whoever opens the store next writes it.
+// RecordSeal writes a seal to the ledger. A crash right after sealing can prevent that; the
+// next process to open the store writes it.
 func RecordSeal(ctx context.Context, o Options, seal *argus.Seal) error {
 	text, err := o.Store.SealText(seal.Delivery)
 	if err != nil {

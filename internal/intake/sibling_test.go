@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// TestSiblingsGiveNames reads an export whose names are in files beside the messages,
-// from a folder and from an archive: the messages carry the names, and the files that
+// TestSiblingsGiveNames reads an export whose names are in files next to those with the
+// messages, from a folder and from an archive: the messages carry the names, and the files that
 // gave them are accounted for.
 func TestSiblingsGiveNames(t *testing.T) {
 	files := []string{
@@ -25,7 +25,7 @@ func TestSiblingsGiveNames(t *testing.T) {
 	check := func(t *testing.T, path string) {
 		b := newBench(t)
 		r := b.ingest(t, path)
-		// Only files that no message needed are a problem.
+		// Only files that no message needed are reported as problems.
 		if r.Counts.Quarantined != 1 {
 			t.Errorf("%d pieces are quarantined: %+v", r.Counts.Quarantined, r.Files)
 		}

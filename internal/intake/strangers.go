@@ -45,7 +45,7 @@ func (k *kinds) add(name, reader string) {
 	}
 }
 
-// of returns the format of most of the files beside a file, or "" if there is none.
+// of returns the format of most of the files next to a file, or "" if there is none.
 func (k kinds) of(name string) (format string) {
 	formats := k[kindOf(name)]
 	for other, n := range formats {
@@ -56,9 +56,8 @@ func (k kinds) of(name string) (format string) {
 	return format
 }
 
-// settleStrangers accounts for the files that no reader recognised: those that a message
-// names are attachments, others are read like the files beside them, and the rest are
-// quarantined.
+// settleStrangers accounts for the files that no reader recognised: those that a message names
+// are attachments, others are read like the files next to them, and the rest are quarantined.
 func (in *intake) settleStrangers(ctx context.Context) error {
 	used := func(s stranger) bool { h := in.holdings[s.name]; return h != nil && h.used }
 	unnamed := slices.DeleteFunc(slices.Clone(in.strangers), used)
@@ -69,7 +68,7 @@ func (in *intake) settleStrangers(ctx context.Context) error {
 	}
 	for _, s := range append(named, rest...) {
 		if used(s) && s.where.Path == "" {
-			continue // its original is its record
+			continue // the record of its original is enough
 		}
 		r := &argus.Record{Kind: argus.KindQuarantined, Where: s.where}
 		if h := in.holdings[s.name]; used(s) {

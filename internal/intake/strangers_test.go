@@ -11,12 +11,12 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// TestFilesBesideSuggestTheReader reads a file that no reader recognises like those of
-// its folder and ending, from a folder and from an archive, where two files have the same
+// TestFilesBesideSuggestTheReader reads a file that no reader recognises like the files with
+// the same folder and ending, from a folder and from an archive, where two files have the same
 // path. A file in which that reader finds nothing stays unrecognised, and so does one in
 // another folder.
 func TestFilesBesideSuggestTheReader(t *testing.T) {
-	torn := strings.Repeat("x", 70_000) + "\n" + line(7, "torn off") // longer than the examined beginning
+	torn := strings.Repeat("x", 70_000) + "\n" + line(7, "torn off") // longer than the part that is examined
 	files := []string{
 		"logs/a.jsonl", line(1, "one") + line(2, "two"), "logs/b.jsonl", torn,
 		"logs/notes.jsonl", "milk\nbread\n", "logs/b.txt", torn, "other/b.jsonl", torn,
@@ -61,8 +61,9 @@ func TestFilesBesideSuggestTheReader(t *testing.T) {
 	})
 }
 
-// TestEveryFormatAccountsForAFile has each format read files that it cannot understand: a
-// file of lines, of objects or of nothing gives a message or a problem, never silence.
+// TestEveryFormatAccountsForAFile has each format read files that it cannot understand: a file
+// of lines, a file of objects and an empty file each give a message or a problem, never
+// silence.
 func TestEveryFormatAccountsForAFile(t *testing.T) {
 	for _, f := range all.Formats() {
 		b := newBench(t)

@@ -30,15 +30,16 @@ type Via struct {
 	program string // full path
 	hash    argus.Hash
 	args    []string
-	folder  string   // where it runs; "" for that of this process
-	environ []string // nil for that of this process
+	folder  string   // where it runs; "" for the folder of this process
+	environ []string // nil for the environment of this process
 	// Output is the maximum number of bytes of its output that are read for one file.
 	// Default: 1 GiB plus 100 times the size of the file.
 	Output int64
 }
 
-// NewVia finds a program. The fields are for the record: its path and SHA-256, its
-// arguments, and the SHA-256 of those that are files, such as a script for an interpreter.
+// NewVia finds a program. The fields go into the delivery's record: the program's path and
+// SHA-256, its arguments, and the SHA-256 of those that are files, such as a script for an
+// interpreter.
 func NewVia(program string, args []string) (*Via, []argus.Field, error) {
 	return newVia(program, args, "", nil)
 }
@@ -106,13 +107,13 @@ func (o Options) viaOf(settings []argus.Field) (*Via, []argus.Field, error) {
 	return v, others, nil
 }
 
-// name returns the program's name in traces: its version is its hash.
+// name returns the name under which records cite the program; its version is its hash.
 func (v *Via) name() string {
 	return label("via:" + filepath.Base(v.program) + "/" + v.hash.String()[:12])
 }
 
-// run passes a file to the program and its output to out. broke describes a fault of
-// the program in words; err is a fault of this machine.
+// run passes a file to the program, and the program's output to out. broke describes a fault in
+// the program; err is a fault in this machine.
 func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io.Writer, say func(line string)) (broke string, err error) {
 	limit := cmp.Or(v.Output, 1<<30+100*of.Size)
 	ctx, stop := context.WithCancel(ctx)
@@ -146,12 +147,12 @@ func (v *Via) run(ctx context.Context, of *argus.Original, file *os.File, out io
 		}
 		return broke, nil
 	case errors.Is(err, exec.ErrWaitDelay):
-		return fmt.Sprintf("%s left a process running that keeps printing", filepath.Base(v.program)), nil
+		return fmt.Sprintf("%s ended but left a process running that still prints", filepath.Base(v.program)), nil
 	}
 	return "", err
 }
 
-// boundedWriter takes as many bytes as are left, and calls over if more come.
+// boundedWriter accepts as many bytes as are left, and calls over if more arrive.
 type boundedWriter struct {
 	w    io.Writer
 	left int64
@@ -206,8 +207,8 @@ func (in *intake) runVia(ctx context.Context, record *argus.Record, out io.Write
 	return in.o.Via.run(ctx, record.Original, file, out, in.o.Say)
 }
 
-// readVia has the program read an original. The place of a message is the line
-// of the program's output, which is not kept: the same program prints it again.
+// readVia has the program read an original. The position of a message is its line in the
+// program's output. The output is not kept: the same program prints it again.
 func (in *intake) readVia(ctx context.Context, record *argus.Record) error {
 	of := record.Original
 	temp := in.o.Limits.Temp

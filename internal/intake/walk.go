@@ -50,7 +50,7 @@ func walk(root, store string) ([]foundFile, error) {
 		f := foundFile{path: label(filepath.ToSlash(rel)), place: place}
 		switch {
 		case err == nil && e.IsDir():
-			f.problem = "it is the folder of this store, not a part of the delivery"
+			f.problem = "it is the folder of this store, which is not part of the delivery"
 			files = append(files, f)
 			return fs.SkipDir
 		case err != nil:
@@ -73,8 +73,8 @@ func walk(root, store string) ([]foundFile, error) {
 	return files, err
 }
 
-// isFolder reports whether an entry is the folder that own describes; own is nil if there is
-// no such folder.
+// isFolder reports whether an entry is the folder that own describes; own is nil if there is no
+// such folder.
 func isFolder(e fs.DirEntry, own fs.FileInfo) bool {
 	info, err := e.Info()
 	return own != nil && err == nil && os.SameFile(info, own)

@@ -8,10 +8,11 @@ import (
 )
 
 // TestManyCopiesAreLinearWork takes in one message many times, after a phone whose copies it
-// could meet, and again as another delivery: ten times the copies are at most twelve times
-// the work. Allocated bytes measure the work: searching copies needs a list of them.
+// could meet, and again as another delivery: ten times as many copies may cause at most twelve
+// times the work. The allocated bytes measure the work, because a search among copies needs a
+// list of them.
 func TestManyCopiesAreLinearWork(t *testing.T) {
-	other := func(i int) string { // seconds apart, so that each looks for the others
+	other := func(i int) string { // a few seconds apart, so that each copy looks for the others
 		return fmt.Sprintf(`{"service":"sms","conversation":"%s|%s","from":%q,"to":[%q],"sent":"2021-02-14T12:03:%02dZ","text":"good"}`+"\n",
 			numberA, numberB, numberA, numberB, 10+i%5)
 	}

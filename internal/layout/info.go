@@ -19,16 +19,16 @@ var ErrNoStore = errors.New("there is no store")
 type StoreInfo struct {
 	// Format is the version of the whole layout.
 	Format int `json:"format"`
-	// MinReader is the lowest format that a program must know to read the store.
+	// MinReader is the lowest format that a program must support to read the store.
 	MinReader int       `json:"min_reader"`
 	Store     string    `json:"store"`
 	Created   time.Time `json:"created"`
 	// SegmentBytes is the size at which a segment of evidence is closed, or 0 for the
 	// default.
 	SegmentBytes int64 `json:"segment_bytes,omitempty"`
-	// Countries are the codes (ISO 3166) of the countries of the case, in the order in
-	// which they were named. They are the country setting of each delivery that names
-	// none itself.
+	// Countries are the codes (ISO 3166) of the countries of the case, in the order in which
+	// they were named. They are the setting "country" of each delivery that does not have that
+	// setting.
 	Countries []string `json:"countries,omitempty"`
 }
 
@@ -71,7 +71,7 @@ func readInfo(d durable.Disk, dir string) (StoreInfo, error) {
 	var info StoreInfo
 	data, err := durable.ReadFile(d, File(dir, Info), maxInfo)
 	if errors.Is(err, fs.ErrNotExist) {
-		// A store is created whole or not at all: if there is a ledger, there must have
+		// A store is created completely or not at all: if there is a ledger, there must have
 		// been an argus.json.
 		if _, err := d.Stat(File(dir, Ledger)); err == nil {
 			return info, fmt.Errorf("%w: the file is missing", argus.ErrDamaged)
@@ -89,7 +89,7 @@ func readInfo(d durable.Disk, dir string) (StoreInfo, error) {
 	}
 	switch {
 	case info.Format <= 0 || info.MinReader > info.Format:
-		return info, fmt.Errorf("%w: it states format %d, and that any Argus that knows format %d can read it", argus.ErrDamaged, info.Format, info.MinReader)
+		return info, fmt.Errorf("%w: it states format %d, but also that any Argus that supports format %d can read it", argus.ErrDamaged, info.Format, info.MinReader)
 	case info.Format < OldestFormat:
 		return info, fmt.Errorf("the store has format %d, %w; \"argus upgrade %s\" converts it", info.Format, argus.ErrOlder, dir)
 	case info.MinReader > Format:

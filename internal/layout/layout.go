@@ -1,5 +1,5 @@
-// Package layout names the place of everything in a store, and the version of the store.
-// All code that writes, reads or verifies a file of a store gets the file's name here.
+// Package layout defines the names of all files and folders in a store, and the version of this
+// layout. All code that writes, reads or verifies a file of a store gets the file's name here.
 // Names are relative to the store's folder, with slashes; [File] turns them into paths.
 package layout
 
@@ -119,7 +119,7 @@ func Authority(number string) string { return number + ".json" }
 // Revocation returns the base name of the file that ends an authority.
 func Revocation(number string) string { return number + ".revoked.json" }
 
-// The ends of the names of files in the folder [Sealing].
+// The suffixes of the names of files in the folder [Sealing].
 const (
 	EnvelopeSuffix = ".envelope"
 	StateSuffix    = ".state"

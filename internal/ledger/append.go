@@ -36,9 +36,9 @@ func (l *Ledger) append(ctx context.Context, act Act) (entry Entry, err error) {
 	return entry, err
 }
 
-// Hold keeps everybody else from appending while work runs. work must append only with
-// record, which does the same as [Ledger.Append]. argus.ErrLocked, unless work returned
-// it, means that another process held the ledger for too long, and nothing was done.
+// Hold keeps all others from appending while work runs. work must append only with record,
+// which does the same as [Ledger.Append]. argus.ErrLocked, unless work returned it, means that
+// another process held the ledger for too long, and nothing was done.
 func (l *Ledger) Hold(ctx context.Context, work func(record func(Act) (Entry, error)) error) error {
 	unlock, err := l.lock(ctx)
 	if err != nil {
@@ -95,9 +95,9 @@ func (l *Ledger) correct(ctx context.Context, act Act, seq uint64) (Entry, error
 	case seq == 0 || of.IsZero():
 		return Entry{}, argus.ErrNotFound
 	case !now.Before(of):
-		return Entry{}, fmt.Errorf("the clock, at %s, is not behind it", now.UTC().Format(time.RFC3339))
+		return Entry{}, fmt.Errorf("the clock shows %s, which is not earlier than the time of the entry", now.UTC().Format(time.RFC3339))
 	case !before.Before(of):
-		return Entry{}, fmt.Errorf("the entry before it has the same time; name the first entry with a wrong time")
+		return Entry{}, fmt.Errorf("the entry before it has the same time; specify the first entry with a wrong time")
 	}
 	return l.record(act, before)
 }
@@ -132,9 +132,9 @@ func (l *Ledger) record(act Act, earliest time.Time) (Entry, error) {
 	return entry, nil
 }
 
-// grow makes durable the entry that follows those of a head, and the tiles that it
-// changes, and returns the head that covers it. It overwrites the remains of an
-// interrupted act, which was never acknowledged.
+// grow makes durable the entry that follows those of a head, and the tiles that it changes, and
+// returns the head that covers it. It overwrites the leftovers of an interrupted act, which was
+// never acknowledged.
 func (l *Ledger) grow(last head, data []byte) (head, error) {
 	tree, err := l.readEdge(last.size, last.size)
 	if err != nil {
@@ -156,7 +156,7 @@ func (l *Ledger) grow(last head, data []byte) (head, error) {
 		return head{}, err
 	}
 	tree, tiles := tree.add(leafHash(data))
-	for level := len(tiles) - 1; level >= 0; level-- { // the leaves last: once they are there, everything is
+	for level := len(tiles) - 1; level >= 0; level-- { // the leaves come last: once they are there, everything is
 		var tile []byte
 		for _, node := range tiles[level] {
 			tile = append(tile, node[:]...)
@@ -207,7 +207,7 @@ func (l *Ledger) put(level int, size uint64, data []byte) error {
 	return l.syncFolders(name)
 }
 
-// syncFolders makes durable the names of the folders of a file, which may be new.
+// syncFolders makes the names of a file's folders durable, because the folders may be new.
 func (l *Ledger) syncFolders(name string) error {
 	for dir := filepath.Dir(name); len(dir) >= len(l.dir); dir = filepath.Dir(dir) {
 		if err := l.disk.SyncDir(dir); err != nil {
@@ -251,8 +251,8 @@ func (l *Ledger) readEdge(entries, size uint64) (edge, error) {
 	return tree, nil
 }
 
-// prune removes the partial tiles of a size that was outgrown by one entry: the longer
-// ones contain them. Tiles left by a crash do no harm, so an error does not matter.
+// prune removes the partial tiles of a tree that has since grown by one entry: the longer tiles
+// contain them. Leftover tiles do no harm, so an error does not matter.
 func (l *Ledger) prune(size uint64) {
 	for level := 0; nodesAt(level, size) != nodesAt(level, size+1); level++ {
 		n := nodesAt(level, size)
@@ -299,8 +299,8 @@ func (l *Ledger) forgetTessera() error {
 	return err
 }
 
-// lock gives the caller the sole right to append, in this process (turn) and among all
-// (a lock on a file).
+// lock gives the caller the sole right to append, within this process (turn) and among all
+// processes (a lock on a file).
 func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.wait, argus.ErrLocked)
 	defer cancel()

@@ -116,7 +116,7 @@ func parseCheckpoint(text, origin string) (head, error) {
 	}
 	h := head{size, argus.Hash(root)}
 	if text != h.text(origin) {
-		return damaged("it is not in its canonical form, or it belongs to another ledger")
+		return damaged("it is not in its canonical form, or it belongs to a different ledger")
 	}
 	return h, nil
 }

@@ -115,17 +115,16 @@ func (l *Ledger) ordersNow(ctx context.Context) ([]order, error) {
 	return l.orders, nil
 }
 
-// Destroy durably destroys the words of entries on somebody's order: their envelopes are
-// overwritten. The act comes first, with the numbers of the entries in the log and the
-// order's words in an envelope of its own. If a crash interrupts it after the act,
-// whoever next opens the ledger or appends to it finishes the destruction. The error is
-// argus.ErrNotFound if there is no such entry, or names the entry that has no envelope to
-// destroy.
+// Destroy durably destroys the words of entries on an order: their envelopes are overwritten.
+// The act comes first: the log has the numbers of the entries, and an envelope of the act's own
+// has the words of the order. If a crash interrupts Destroy after the act, the next process to
+// open the ledger or append to it finishes the destruction. The error is argus.ErrNotFound if
+// there is no such entry, or names the entry that has no envelope to destroy.
 func (l *Ledger) Destroy(ctx context.Context, actor string, spans []Span, words string) (Entry, error) {
 	spans, text := formatSpans(spans)
 	entry, err := l.destroy(ctx, Act{Actor: actor, Action: Destroy, Subject: text, Detail: map[string]string{"order": words}}, spans)
 	if err != nil {
-		return Entry{}, fmt.Errorf("destroy the words of entries %s: %w", text, err)
+		return Entry{}, fmt.Errorf("destroy the text of entries %s: %w", text, err)
 	}
 	return entry, nil
 }
@@ -148,21 +147,21 @@ func (l *Ledger) destroy(ctx context.Context, act Act, spans []Span) (entry Entr
 				case err != nil:
 					return err
 				case e.Envelope == argus.Hash{}:
-					return fmt.Errorf("entry %d was written by an earlier version and holds its words itself: they cannot be destroyed", e.Seq)
+					return fmt.Errorf("entry %d was written by an earlier version, so its text is in the log itself and cannot be destroyed", e.Seq)
 				case e.Destroyed:
-					return fmt.Errorf("the words of entry %d are already gone", e.Seq)
+					return fmt.Errorf("the text of entry %d has already been destroyed", e.Seq)
 				}
 			}
 		}
-		// This file tells whoever opens the ledger that there may be something to
-		// finish.
+		// This file tells the next process that opens the ledger that a destruction may have to
+		// be finished.
 		mark := fmt.Appendf(nil, "%d %s\n", size, act.Subject)
 		if err := durable.Replace(l.disk, filepath.Join(l.dir, destroyingName), mark); err != nil {
 			return err
 		}
 		l.failpoint("destroy.ready")
 		if entry, err = record(act); err != nil {
-			return err // whoever opens the ledger next checks whether the act is in it
+			return err // the next process to open the ledger checks whether the act is in it
 		}
 		l.failpoint("destroy.recorded")
 		return l.settle(ctx)
@@ -170,8 +169,8 @@ func (l *Ledger) destroy(ctx context.Context, act Act, spans []Span) (entry Entr
 	return entry, err
 }
 
-// destroyingName is the file that exists while envelopes are destroyed: the number of
-// entries before the act, and its subject.
+// destroyingName is the file that exists while envelopes are destroyed. It contains the number
+// of entries before the act, and the act's subject.
 const destroyingName = envelopeDir + "/destroying"
 
 // destroying is the content of that file.
@@ -207,8 +206,8 @@ func (l *Ledger) destroying() (destroying, error) {
 	return parseDestroying(raw)
 }
 
-// settle finishes, under the lock, an interrupted destruction, if its act is in the
-// ledger; if it is not, it was not acknowledged and nothing was destroyed.
+// settle finishes, under the lock, an interrupted destruction if its act is in the ledger. If
+// not, the act was never acknowledged and nothing was destroyed.
 func (l *Ledger) settle(ctx context.Context) error {
 	d, err := l.destroying()
 	if err != nil || d.spans == nil {
@@ -235,7 +234,7 @@ func (l *Ledger) settle(ctx context.Context) error {
 	return l.disk.SyncDir(filepath.Join(l.dir, envelopeDir))
 }
 
-// bundlesOf yields, for each file of envelopes, the first of its entries that is in one
+// bundlesOf yields, for each file of envelopes, the first of the file's entries that is in one
 // of the spans.
 func bundlesOf(spans []Span) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {

@@ -45,8 +45,8 @@ func wantDestroyed(t *testing.T, dir string, k keys, gone map[uint64]uint64) {
 	}
 }
 
-// TestDestroy: the words that an order names are gone from the disk, the order is in
-// the ledger, and everything else continues.
+// TestDestroy: the words that an order names are gone from the disk, the order is in the
+// ledger, and everything else works as before.
 func TestDestroy(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 300)
@@ -76,7 +76,7 @@ func TestDestroy(t *testing.T) {
 			t.Errorf("%v: %v", spans, err)
 		}
 	}
-	if _, err := l.Destroy(t.Context(), "judge", []Span{{1, 3}}, "x"); err == nil || !strings.Contains(err.Error(), "entry 2 are already gone") {
+	if _, err := l.Destroy(t.Context(), "judge", []Span{{1, 3}}, "x"); err == nil || !strings.Contains(err.Error(), "entry 2 has already been destroyed") {
 		t.Errorf("twice: %v", err)
 	}
 	wantDestroyed(t, dir, k, gone)
@@ -118,7 +118,7 @@ func TestEnvelopeAndOrder(t *testing.T) {
 }
 
 // TestDestroySurvivesCrashes: a crash at any moment leaves nothing that Verify reports as
-// damage, and whoever next opens the ledger or appends to it carries out exactly the
+// damage, and the next process to open the ledger or append to it carries out exactly the
 // destruction recorded in it.
 func TestDestroySurvivesCrashes(t *testing.T) {
 	type crash struct{}
@@ -232,7 +232,7 @@ func TestForgedMark(t *testing.T) {
 	wantDestroyed(t, dir, k, nil)
 }
 
-// TestReadWhileOthersDestroy: readers and Verify see no damage while others destroy.
+// TestReadWhileOthersDestroy: readers and Verify see no damage while others destroy envelopes.
 func TestReadWhileOthersDestroy(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 100)

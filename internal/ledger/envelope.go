@@ -28,7 +28,8 @@ func envelopePath(seq uint64) string {
 	return envelopeDir + "/" + strings.TrimPrefix(bundlePath(seq-1, math.MaxInt64), entriesPath)
 }
 
-// firstOf returns the first entry whose envelope is in the same file as another's.
+// firstOf returns the first entry whose envelope is in the same file as that of the given
+// entry.
 func firstOf(seq uint64) uint64 { return (seq-1)/tileWidth*tileWidth + 1 }
 
 // words are the part of an act in its envelope: the texts that people wrote.
@@ -136,19 +137,19 @@ func (l *Ledger) envelopes(seq uint64) (map[uint64]envelope, error) {
 		if notRead != nil {
 			return nil, notRead
 		}
-		// If no envelope is being destroyed any more, the file is complete by now.
+		// If no envelope is still being destroyed, the file is complete by now.
 		going = append([]Span{}, d.spans...)
 	}
 }
 
-// parseEnvelopes reads the envelopes in a file whose first envelope belongs to entry
-// first. It returns where the envelopes of the ledger's first size entries end, or where
-// the wrong line begins. A line of spaces is a destroyed envelope; so is an invalid line
-// in the place of an entry in going: it is being overwritten. Lines after the end belong
-// to acts that are under way or were interrupted.
+// parseEnvelopes reads the envelopes in a file whose first envelope belongs to entry first. It
+// returns the offset at which the envelopes of the ledger's first size entries end, or at which
+// the invalid line begins. A line of spaces is a destroyed envelope. So is an invalid line in
+// the position of an entry that going contains: that envelope is being overwritten. Lines after
+// the end belong to acts that are under way or were interrupted.
 func parseEnvelopes(raw []byte, first, size uint64, going []Span) (held map[uint64]envelope, end int, err error) {
 	held = map[uint64]envelope{}
-	last, torn := first-1, false // at least: each line belongs to a later entry than the line before
+	last, torn := first-1, false // a lower bound: each line belongs to a later entry than the line before it
 	for at := 0; at < len(raw); {
 		line, _, whole := bytes.Cut(raw[at:], []byte("\n"))
 		next := at + len(line) + 1
@@ -176,8 +177,9 @@ func parseEnvelopes(raw []byte, first, size uint64, going []Span) (held map[uint
 	return held, end, nil
 }
 
-// interrupted reports whether a line can be the remains of an entry's envelope from an
-// interrupted act: if a power cut kept the length of a file, unwritten bytes are zero.
+// interrupted reports whether a line can be what an interrupted act left of an entry's
+// envelope. If the file already had its new length when the power failed, the unwritten bytes
+// are zero.
 func interrupted(line []byte, seq uint64, whole bool) bool {
 	for i, b := range fmt.Appendf(nil, "{\"entry\":%d,", seq) {
 		if i < len(line) && line[i] != b && line[i] != 0 {
@@ -202,8 +204,8 @@ func parseEnvelope(line []byte, offset int) (e envelope, ok bool) {
 	return e, err == nil && notHex == nil && bytes.Equal(e.line(), append(line[:len(line):len(line)], '\n'))
 }
 
-// keepEnvelope makes an envelope durable, after those of the entries before it, and
-// removes the remains of an interrupted act there.
+// keepEnvelope makes an envelope durable, after those of the entries before it, and removes the
+// leftovers of an interrupted act from there.
 func (l *Ledger) keepEnvelope(seq uint64, line []byte) (err error) {
 	name := filepath.Join(l.dir, envelopePath(seq))
 	f, err := l.disk.OpenFile(name, os.O_RDWR, 0)
@@ -246,7 +248,7 @@ type ends struct {
 	at  int64
 }
 
-// endOfEnvelopes finds where the envelope of an entry has to be written.
+// endOfEnvelopes returns the offset at which the envelope of an entry has to be written.
 func (l *Ledger) endOfEnvelopes(f durable.File, seq uint64) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {

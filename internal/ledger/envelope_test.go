@@ -20,7 +20,8 @@ var telling = []Act{
 	{Actor: "ACTORNAME", Action: Refused, Subject: "QUERYTEXT", Detail: map[string]string{"reason": "REASONTEXT"}},
 }
 
-// TestTheLogHoldsNoWords: the log holds nobody's words, and Entries returns them.
+// TestTheLogHoldsNoWords: the log does not hold the words that people wrote, but Entries
+// returns them.
 func TestTheLogHoldsNoWords(t *testing.T) {
 	dir, _, l := newLedger(t)
 	for _, act := range telling {
@@ -83,8 +84,8 @@ func TestEnvelopeChanged(t *testing.T) {
 	wantClean(t, dir, k.public)
 }
 
-// TestEnvelopeLeftBehind: the remains of an interrupted act after the envelopes are not
-// part of the ledger, and are removed by the next act.
+// TestEnvelopeLeftBehind: bytes that an interrupted act left after the envelopes are not part
+// of the ledger, and the next act removes them.
 func TestEnvelopeLeftBehind(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 2)

@@ -116,8 +116,8 @@ func TestAsTessera(t *testing.T) {
 	}
 }
 
-// TestTesseraState: the state that Tessera kept beside its tiles may be one entry ahead,
-// is not needed, and is removed by the next act; other files in its folder stay.
+// TestTesseraState: the state that Tessera kept next to its tiles may be one entry ahead. It is
+// not needed, and the next act removes it; other files in its folder stay.
 func TestTesseraState(t *testing.T) {
 	for _, version := range []string{"v1", "v2"} {
 		dir := copyDir(t, filepath.Join("testdata", version))
@@ -150,7 +150,7 @@ func TestTesseraState(t *testing.T) {
 		if diff := cmp.Diff([]string{".state/notes"}, state()); diff != "" {
 			t.Errorf("%s, after an act: %s", version, diff)
 		}
-		write(t, dir, treeStateName, ahead) // of 259 entries, but not with this root
+		write(t, dir, treeStateName, ahead) // a tree of 259 entries, but not with this root
 		damageIn(t, verify(t, dir, testdataKeys.public), "another root", treeStateName)
 		if err := os.Remove(filepath.Join(dir, ".state/notes")); err != nil {
 			t.Fatal(err)

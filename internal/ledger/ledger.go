@@ -7,13 +7,12 @@
 //
 // [Ledger.Append] returns when the entry, the tiles above it and a signed checkpoint that
 // covers them are written and synced, with their directories. Entries are numbered from 1
-// without a gap, across all processes that append. Nothing is ever changed or removed,
-// and no checkpoint is signed that does not extend the last one. A ledger by itself
-// cannot show that it was replaced as a whole by an older copy; to detect that, somebody
-// outside has to keep a checkpoint. An entry does not hold the words that people wrote,
-// only a salted hash over them. The words are kept outside the log in an envelope, which
-// can be destroyed while the log still proves that an act was done, when, and under which
-// authority.
+// without a gap, across all processes that append. Nothing is ever changed or removed, and no
+// checkpoint is signed that does not extend the last one. A ledger by itself cannot show that
+// it was replaced as a whole by an older copy; to detect that, a checkpoint has to be kept
+// outside the store. An entry does not hold the words that people wrote, only a salted hash
+// over them. The words are kept outside the log in an envelope, which can be destroyed while
+// the log still proves that an act was done, when, and under which authority.
 //
 // docs/format/ledger.md specifies the files to the byte.
 package ledger
@@ -57,7 +56,7 @@ const (
 	OpenDelivery = "ingest.open"
 	// ResumeDelivery: an interrupted delivery continues.
 	ResumeDelivery = "ingest.resume"
-	// AbandonDelivery: an interrupted delivery is sealed as it is.
+	// AbandonDelivery: an interrupted delivery was sealed as it is.
 	AbandonDelivery = "ingest.abandon"
 	// ProtectDelivery: the messages of a delivery are judged, and the suspected ones will be
 	// sealed.
@@ -97,8 +96,8 @@ const (
 	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).
 	Destroy = "ledger.destroy"
 	Refused = "refused"
-	// OpenStore appears only in a reader's own ledger: a store that cannot be written to
-	// is read from now on as it is.
+	// OpenStore appears only in a reader's own ledger: from now on, a store that cannot be
+	// written to is read as it is.
 	OpenStore = "store.open"
 )
 
@@ -125,7 +124,7 @@ type Act struct {
 	Purpose   string `json:"purpose,omitempty"`
 	// Action is one of the constants above.
 	Action string `json:"action"`
-	// Subject is the thing asked for: a query, a reference, a number.
+	// Subject is the object of the action: a query, a reference, a number.
 	Subject string            `json:"subject,omitempty"`
 	Detail  map[string]string `json:"detail,omitempty"`
 }
@@ -168,9 +167,9 @@ func (a Act) clean() Act {
 type Entry struct {
 	// Seq counts from 1 without a gap.
 	Seq uint64 `json:"seq"`
-	// Time is when the act was recorded, in UTC and whole microseconds: according to the
-	// clock of the machine that recorded it, or the time of the previous entry if that is
-	// later.
+	// Time is the time at which the act was recorded, in UTC and whole microseconds: according
+	// to the clock of the machine that recorded it, or the time of the previous entry if that
+	// is later.
 	Time time.Time `json:"time"`
 	// Clock is that clock's time if Time is later; otherwise zero.
 	Clock time.Time `json:"clock,omitzero"`
@@ -179,13 +178,13 @@ type Entry struct {
 	// the words. It is zero for an entry of form 1, which holds the words themselves.
 	Envelope argus.Hash `json:"-"`
 	// Destroyed is set if the envelope is gone: the entry has only the parts in the log.
-	// DestroyedBy is the entry that ordered it; 0 means damage.
+	// DestroyedBy is the entry that ordered the destruction; 0 means damage.
 	Destroyed   bool   `json:"destroyed,omitempty"`
 	DestroyedBy uint64 `json:"destroyed_by,omitempty"`
 }
 
-// MaxEntry is the longest encoded entry, and the longest line of an envelope, in
-// bytes. Append refuses longer ones.
+// MaxEntry is the maximum length of an encoded entry, and of the line of an envelope, in bytes.
+// Append refuses longer ones.
 const MaxEntry = math.MaxUint16
 
 // formatVersion is in each entry.
@@ -271,7 +270,7 @@ func decode(data []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("decode entry: %w: %w", err, argus.ErrDamaged)
 	}
 	if e.Version > formatVersion {
-		return Entry{}, fmt.Errorf("decode entry: form %d, this Argus reads up to %d: %w", e.Version, formatVersion, argus.ErrNewer)
+		return Entry{}, fmt.Errorf("decode entry: it has form %d, but this Argus reads forms up to %d: %w", e.Version, formatVersion, argus.ErrNewer)
 	}
 	again, err := e.encode()
 	if err != nil {
@@ -293,11 +292,11 @@ func decode(data []byte) (Entry, error) {
 type Options struct {
 	// PublicKey checks checkpoints, in the form of [NewKey]. Required.
 	PublicKey string
-	// PrivateKey signs checkpoints. Default: none, the ledger is read only.
+	// PrivateKey signs checkpoints. Default: none; the ledger is read-only.
 	PrivateKey string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Wait is how long Append waits for another process. Default 30 s.
+	// Wait is the maximum time that Append waits for another process. Default 30 s.
 	Wait time.Duration
 	// Failpoint ends the process at named moments, in tests. Default: none.
 	Failpoint func(name string)
@@ -340,7 +339,7 @@ func NewKey(name string) (private, public string, err error) {
 }
 
 // Create makes an empty ledger with a signed checkpoint and opens it. It completes an
-// interrupted Create; an existing ledger is an error.
+// interrupted Create; if a ledger exists, it returns an error.
 func Create(dir string, o Options) (*Ledger, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create ledger: %w", err)
@@ -386,7 +385,7 @@ func Open(dir string, o Options) (*Ledger, error) {
 		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), l.Close())
 	}
 	if _, err := os.Stat(filepath.Join(dir, destroyingName)); err == nil && l.signer != nil {
-		// Whoever holds the lock finishes the destruction.
+		// The holder of the lock finishes the destruction.
 		if err := l.Hold(context.Background(), func(func(Act) (Entry, error)) error { return nil }); err != nil {
 			return nil, errors.Join(fmt.Errorf("open ledger: %w", err), l.Close())
 		}

@@ -20,12 +20,12 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// namedName is a file with those entries of the full bundles that [Ledger.Named] returns,
-// so that a process need not read the whole ledger to find them. It is derived and
-// signed: without the key, nobody can add an entry to it or leave one out.
+// namedName is a file with those entries of the full bundles that [Ledger.Named] returns, so
+// that a process need not read the whole ledger to find them. It is derived and signed: without
+// the key, no entry can be added to the file or left out of it.
 const namedName = "named"
 
-// namedStep is the number of entries that the file may lag behind before it is rewritten.
+// namedStep is the number of entries by which the file may lag behind before it is rewritten.
 const namedStep = 4 * tileWidth
 
 // namingActs are the acts that name a file of the authorities or of the lists, as they are in
@@ -59,10 +59,10 @@ type named struct {
 	answer  []Entry
 }
 
-// Named returns, in order, the entries that add or revoke an authority or add a list,
-// without opening envelopes, as far as the current checkpoint covers them. All entries
-// are checked against the signed root, so none of these can be missing or forged. The
-// caller must not change them.
+// Named returns, in order, the entries that add or revoke an authority or add a list, without
+// opening envelopes, as far as the current checkpoint covers them. All entries of the ledger
+// are checked against the signed root, so none of the returned ones can be forged, and none can
+// be missing. The caller must not change them.
 func (l *Ledger) Named(ctx context.Context) ([]Entry, error) {
 	l.named.mu.Lock()
 	defer l.named.mu.Unlock()
@@ -102,7 +102,7 @@ func (l *Ledger) readNamed(ctx context.Context) ([]Entry, error) {
 func (l *Ledger) catchUp(ctx context.Context, h head) ([]Entry, error) {
 	n := &l.named
 	if h.size < n.full {
-		return nil, fmt.Errorf("it had %d entries, and has %d: %w", n.full, h.size, argus.ErrDamaged)
+		return nil, fmt.Errorf("it had %d entries, but now has %d: %w", n.full, h.size, argus.ErrDamaged)
 	}
 	full, tree, data, entries := n.full, slices.Clone(n.tree), n.data, n.entries
 	for {
@@ -128,7 +128,7 @@ func (l *Ledger) catchUp(ctx context.Context, h head) ([]Entry, error) {
 			}
 			e, err := decode(s.data)
 			if err == nil && e.Seq != full+uint64(i)+1 {
-				err = fmt.Errorf("entry %d says that it is number %d: %w", full+uint64(i)+1, e.Seq, argus.ErrDamaged)
+				err = fmt.Errorf("entry %d states the number %d: %w", full+uint64(i)+1, e.Seq, argus.ErrDamaged)
 			}
 			if err != nil {
 				return nil, err
@@ -153,8 +153,8 @@ func (l *Ledger) catchUp(ctx context.Context, h head) ([]Entry, error) {
 	}
 }
 
-// loadNamed takes the entries from the file if the file is sound and the ledger once had
-// its head. Otherwise the whole ledger is read.
+// loadNamed takes the entries from the file if the file is sound and the ledger once had the
+// file's head. Otherwise the whole ledger is read.
 func (l *Ledger) loadNamed(now head) {
 	n := &l.named
 	n.full, n.tree, n.data, n.entries, n.kept = 0, edge{nil}, nil, nil, 0
@@ -184,7 +184,7 @@ func (l *Ledger) loadNamed(now head) {
 	n.full, n.data, n.entries, n.kept = h.size, data, entries, h.size
 }
 
-// keepNamed writes the file if it lags far behind, this process can sign, and nobody else
+// keepNamed writes the file if it lags far behind, this process can sign, and no other process
 // is appending. Everything in the file can be read from the ledger, so an error does not
 // matter.
 func (l *Ledger) keepNamed() {
@@ -234,7 +234,7 @@ func openNamed(raw []byte, verifier note.Verifier) (h head, data [][]byte, err e
 	const lines = 6 // four, an empty one, and the signature
 	parts := bytes.SplitAfterN(raw, []byte("\n"), lines+1)
 	if len(parts) <= lines {
-		return h, nil, errors.New("it is cut off")
+		return h, nil, errors.New("it is truncated")
 	}
 	body := parts[lines]
 	signed := raw[:len(raw)-len(body)]
@@ -245,13 +245,13 @@ func openNamed(raw []byte, verifier note.Verifier) (h head, data [][]byte, err e
 	h.size, err = strconv.ParseUint(strings.TrimSuffix(string(parts[1]), "\n"), 10, 63)
 	root, notBase64 := base64.StdEncoding.Strict().DecodeString(strings.TrimSuffix(string(parts[2]), "\n"))
 	if err != nil || notBase64 != nil || len(root) != len(h.root) || h.size%tileWidth != 0 {
-		return h, nil, errors.New("its head makes no sense")
+		return h, nil, errors.New("its header is invalid")
 	}
 	h.root = argus.Hash(root)
 	signature, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64)
 	want := namedText(h, body, verifier.Name()) + "\n— " + verifier.Name() + " " + base64.StdEncoding.EncodeToString(signature) + "\n"
 	if err != nil || string(signed) != want {
-		return h, nil, errors.New("its entries are not the signed ones")
+		return h, nil, errors.New("its entries differ from the signed ones")
 	}
 	for line := range bytes.Lines(body) {
 		data = append(data, bytes.TrimSuffix(line, []byte("\n")))

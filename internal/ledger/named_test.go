@@ -26,8 +26,8 @@ type unsyncedFile struct{ durable.File }
 
 func (unsyncedFile) Sync() error { return nil }
 
-// longLedger makes a ledger with the given number of entries without syncing each, and
-// with an act on an authority at each of the given places.
+// longLedger makes a ledger with the given number of entries, without syncing each one, and
+// with an act on an authority at each of the given positions.
 func longLedger(t testing.TB, size int, at ...int) (string, keys) {
 	t.Helper()
 	dir, k, l := newLedger(t)
@@ -117,7 +117,7 @@ func written(name string) bool { _, err := os.Stat(name); return err == nil }
 
 func errOf(_ []Entry, err error) error { return err }
 
-// With the file, an opening reads only the newest entries.
+// With the file, opening the ledger reads only the newest entries.
 func TestNamedReadsLittle(t *testing.T) {
 	dir, k := longLedger(t, 1100, 1)
 	subjects(t, dir, k.write())
@@ -170,7 +170,7 @@ func TestNamedForged(t *testing.T) {
 	}
 }
 
-// A file from a longer ledger shows that this one was cut back.
+// A file from a longer ledger shows that this ledger was truncated.
 func TestNamedCutBack(t *testing.T) {
 	dir, k := longLedger(t, 1100, 1)
 	subjects(t, dir, k.write())

@@ -103,7 +103,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// verifyDisk verifies the ledger of a disk in memory.
+// verifyDisk verifies the ledger on a disk in memory.
 func verifyDisk(t *testing.T, d *durabletest.Disk, public string) error {
 	t.Helper()
 	dir, err := os.MkdirTemp(t.TempDir(), "")

@@ -14,15 +14,15 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Entries yields up to limit entries (0 for all) from a sequence number on (0 counts as
-// 1), in order, as far as the current checkpoint covers them, with the content of their
-// envelopes. Each entry is compared with its leaf in the tree, and each envelope with its
-// entry; [Verify] checks that the leaves are the signed ones. Entries ends at the first
-// error; argus.ErrDamaged means that stored bytes have changed.
+// Entries yields up to limit entries (0 for all) in order, with the content of their envelopes.
+// It begins at a sequence number (0 counts as 1) and goes as far as the current checkpoint.
+// Each entry is compared with its leaf in the tree, and each envelope with its entry; [Verify]
+// checks that the leaves are the signed ones. Entries ends at the first error; argus.ErrDamaged
+// means that stored bytes have changed.
 func (l *Ledger) Entries(ctx context.Context, from uint64, limit int) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var held map[uint64]envelope
-		var of uint64 // the first entry, from 1, of the bundle in held
+		var of uint64 // the first entry, counted from 1, of the bundle in held
 		for e, err := range l.Sealed(ctx, from, limit) {
 			if n := (e.Seq + tileWidth - 1) / tileWidth; err == nil && n != of {
 				of = n
@@ -100,8 +100,8 @@ func (l *Ledger) last() (time.Time, error) {
 	return e.Time, nil
 }
 
-// Now returns the later of the clock and the time of the last entry: a clock that was
-// set back does not revive anything expired.
+// Now returns the later of the clock and the time of the last entry: setting a clock back does
+// not revive what has expired.
 func (l *Ledger) Now() (time.Time, error) {
 	now := l.now()
 	at, err := l.last()
@@ -140,7 +140,8 @@ func (l *Ledger) Extends(of argus.LedgerHead) (bool, error) {
 	}
 }
 
-// bundle reads the entries from n on (counted from 0) in the bundle that holds entry n.
+// bundle reads the bundle that holds entry n (counted from 0), and returns the entries from n
+// on.
 func (l *Ledger) bundle(n uint64) ([]Entry, error) {
 	for tried := uint64(0); ; {
 		size, err := l.Size()
@@ -191,7 +192,7 @@ func (l *Ledger) bundleAt(n, size uint64) ([]Entry, error) {
 			return nil, fmt.Errorf("read %s at byte %d: %w", path, span.offset, err)
 		}
 		if e.Seq != seq {
-			return nil, fmt.Errorf("read %s at byte %d: entry %d has the number %d in its place: %w", path, span.offset, seq, e.Seq, argus.ErrDamaged)
+			return nil, fmt.Errorf("read %s at byte %d: entry %d states the number %d: %w", path, span.offset, seq, e.Seq, argus.ErrDamaged)
 		}
 		entries = append(entries, e)
 	}
@@ -207,15 +208,15 @@ func (l *Ledger) read(name string) ([]byte, error) {
 	return raw, err
 }
 
-// span is an encoded entry with its place in the bundle's file, where its two
-// bytes of length begin.
+// span is an encoded entry, with the offset in the bundle's file at which its two bytes of
+// length begin.
 type span struct {
 	offset int
 	data   []byte
 }
 
-// parseBundle splits a bundle (C2SP tlog-tiles): each entry is preceded by its length
-// (two bytes, big endian). With an error, it also returns the entries before the fault.
+// parseBundle splits a bundle (C2SP tlog-tiles): each entry is preceded by its length (two
+// bytes, big endian). If it fails, it also returns the entries before the fault.
 func parseBundle(raw []byte, count int) ([]span, error) {
 	spans := make([]span, 0, count)
 	at := 0
@@ -225,13 +226,13 @@ func parseBundle(raw []byte, count int) ([]span, error) {
 		}
 		end := at + 2 + int(binary.BigEndian.Uint16(raw[at:]))
 		if end > len(raw) {
-			return spans, fmt.Errorf("the entry at byte %d should end at byte %d, but the file ends at %d", at, end, len(raw))
+			return spans, fmt.Errorf("the entry at byte %d should end at byte %d, but the file ends at byte %d", at, end, len(raw))
 		}
 		spans = append(spans, span{at, raw[at+2 : end]})
 		at = end
 	}
 	if at != len(raw) {
-		return spans, fmt.Errorf("from byte %d on it holds more than %d entries", at, count)
+		return spans, fmt.Errorf("from byte %d on, there are more than %d entries", at, count)
 	}
 	return spans, nil
 }

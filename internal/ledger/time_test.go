@@ -56,8 +56,8 @@ func reopen(t *testing.T, dir string, k keys, now func() time.Time) *Ledger {
 	return l
 }
 
-// TestCorrect: one wrong clock does not hold the time forever: a correction repairs it,
-// and sets it back no further than the entry before the wrong one.
+// TestCorrect: one wrong clock does not affect the ledger's time forever: a correction repairs
+// the time, and sets it back no further than the entry before the wrong one.
 func TestCorrect(t *testing.T) {
 	dir, k, l := newLedger(t)
 	clock := at(1)
@@ -74,8 +74,8 @@ func TestCorrect(t *testing.T) {
 			t.Errorf("entry %d: %v, want %q", seq, err, want)
 		}
 	}
-	refuse(2, "is not behind it")
-	refuse(4, "name the first entry")
+	refuse(2, "is not earlier than the time of the entry")
+	refuse(4, "specify the first entry")
 	for _, seq := range []uint64{0, 5} {
 		if _, err := l.Correct(t.Context(), "anna", seq, "why"); !errors.Is(err, argus.ErrNotFound) {
 			t.Errorf("entry %d: %v", seq, err)
@@ -96,7 +96,7 @@ func TestCorrect(t *testing.T) {
 	if got[0].Action != Correct || got[0].Subject != "3" || got[0].Detail["reason"] != "the clock was ahead" || got[0].Actor != "anna" || !got[1].Time.Equal(at(3)) {
 		t.Errorf("%+v", got)
 	}
-	// Verify no longer asks for a correction that has been made, until a clock is behind
+	// Verify does not ask for a correction that has already been made, until a clock is behind
 	// again.
 	said := func(want ...string) {
 		t.Helper()
@@ -110,9 +110,9 @@ func TestCorrect(t *testing.T) {
 			}
 		}
 	}
-	said("was corrected since, by entry 5")
+	said("entry 5 has since corrected the time")
 	appendActs(t, l, 1)
-	said("was corrected since, by entry 5", "argus ledger correct")
+	said("entry 5 has since corrected the time", "argus ledger correct")
 }
 
 // TestExtends: Extends accepts every earlier state of the ledger, and no other.

@@ -32,8 +32,8 @@ func subtree(nodes []argus.Hash) argus.Hash {
 	return nodeHash(subtree(nodes[:half]), subtree(nodes[half:]))
 }
 
-// edge is the right edge of a tree: at each level of tiles, the nodes of the last tile
-// that is not full. It suffices to add an entry and to compute the root.
+// edge is the right edge of a tree: at each level of tiles, the nodes of the last tile that is
+// not full. It is enough to add an entry and to compute the root.
 type edge [][]argus.Hash
 
 // add returns the edge with one more leaf, and the nodes of the tiles that it
@@ -54,7 +54,7 @@ func (e edge) add(node argus.Hash) (next edge, tiles [][]argus.Hash) {
 	}
 }
 
-// rootOf returns the root of the tree with that right edge.
+// rootOf returns the root of the tree with the given right edge.
 func rootOf(e edge) argus.Hash {
 	root, some := argus.Hash{}, false
 	for _, nodes := range e { // from the right: the lowest level comes last
@@ -104,7 +104,8 @@ func pathOf(t tlog.Tile) string {
 	return "tile/" + strings.TrimPrefix(t.Path(), tlogTiles)
 }
 
-// parsePath parses the path of a tile or of a bundle. Each has exactly one path.
+// parsePath parses the path of a tile or of a bundle. Each tile and each bundle has exactly one
+// path.
 func parsePath(name string) (t tlog.Tile, ok bool) {
 	tlogPath := tlogTiles + strings.TrimPrefix(name, "tile/")
 	if rest, ok := strings.CutPrefix(name, entriesPath); ok {

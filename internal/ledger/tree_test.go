@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// TestEdge: the edge has the roots and the tiles of x/mod's tree, over the first edges
-// of tiles of three levels.
+// TestEdge: the edge has the same roots and tiles as the tree in x/mod, up to sizes at which
+// tiles of three levels are filled.
 func TestEdge(t *testing.T) {
 	var stored []tlog.Hash
 	reader := tlog.HashReaderFunc(func(indexes []int64) (hashes []tlog.Hash, err error) {

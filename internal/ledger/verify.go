@@ -109,8 +109,8 @@ type verification struct {
 	ctx    context.Context
 	dir    string
 	report *Report
-	// files holds the name of every file, and the content of those that may change while
-	// others append, i.e. all except full tiles.
+	// files holds the name of every file, and the content of those that may change while others
+	// append: all except full tiles.
 	files map[string][]byte
 	seen  map[string]bool // files with a finding
 	// last is the time of the last entry, back the first one whose time is before that
@@ -119,8 +119,8 @@ type verification struct {
 	newer       bool   // a newer Argus wrote some of the entries
 	read        uint64 // number of valid entries
 	back, backs uint64
-	// correction is the last entry that corrected the time after such entries, and corrected
-	// the first of them.
+	// correction is the last entry that corrected the time after such entries, and corrected is
+	// the first such entry.
 	correction, corrected uint64
 	gone                  []uint64 // the entries whose envelopes are gone, rising
 	orders                []order  // the orders to destroy envelopes
@@ -202,7 +202,7 @@ const longest = tileWidth * (2 + MaxEntry)
 func readBounded(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err == nil && info.Size() > longest {
-		return []byte("too long"), nil // no file of a ledger looks like this
+		return []byte("too long"), nil // a ledger has no such file
 	}
 	return durable.ReadFile(durable.OS{}, name, longest)
 }
@@ -307,7 +307,7 @@ func (v *verification) tree() {
 		v.report.Root = root
 	}
 	if root != v.report.Root {
-		v.damage(checkpointName, -1, 0, "the root over the %d entries is %s, but the checkpoint says %s", size, root, v.report.Root)
+		v.damage(checkpointName, -1, 0, "the root over the %d entries is %s, but the checkpoint states %s", size, root, v.report.Root)
 	}
 	for level := 1; level < len(levels); level++ {
 		v.tiles(level, levels[level])
@@ -337,7 +337,7 @@ func (e edge) lasts() edge {
 	return last
 }
 
-// leaves reads a bundle and the tile over it. They are valid when they agree.
+// leaves reads a bundle and the tile over it. They are valid if they agree.
 func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m mismatch, bad bool) {
 	size := v.report.Entries
 	bundle, tile := bundlePath(first, size), tilePath(0, first, size)
@@ -374,7 +374,7 @@ func (v *verification) leaves(first uint64, count int) (leaves []argus.Hash, m m
 		v.acts(bundle, first, m.spans)
 		return m.byTile, m, false
 	case broken == nil && m.byTile == nil:
-		return m.byBundle, m, false // the tile was already reported; the root will decide
+		return m.byBundle, m, false // the tile was already reported; the root will decide which one is damaged
 	case m.byTile == nil:
 		return make([]argus.Hash, count), m, false // both were reported
 	case broken != nil:
@@ -452,18 +452,18 @@ func (v *verification) namedFile(verifier note.Verifier) {
 		v.damage(namedName, -1, 0, "%v", err)
 		return
 	case h.size > v.report.Entries:
-		v.damage(namedName, -1, 0, "it covers %d entries, but the checkpoint only %d: the ledger was cut back", h.size, v.report.Entries)
+		v.damage(namedName, -1, 0, "it covers %d entries, but the checkpoint covers only %d: the ledger was truncated", h.size, v.report.Entries)
 		return
 	case v.report.Damaged() || v.read < h.size:
 		return // some entries were not examined
 	}
 	at, _ := slices.BinarySearch(v.namedAt, h.size+1)
 	if !slices.EqualFunc(data, v.named[:at], func(a []byte, b string) bool { return string(a) == b }) || v.live == nil {
-		v.damage(namedName, -1, 0, "it does not have the entries of the ledger")
+		v.damage(namedName, -1, 0, "its entries differ from those of the ledger")
 		return
 	}
 	if same, err := v.live.Extends(argus.LedgerHead{Entries: h.size, Root: h.root}); err != nil || !same {
-		v.damage(namedName, -1, 0, "the ledger did not have the root %s at %d entries", h.root, h.size)
+		v.damage(namedName, -1, 0, "the ledger never had the root %s at %d entries", h.root, h.size)
 	}
 }
 
@@ -480,7 +480,7 @@ func (v *verification) interrupted() {
 		v.damage(destroyingName, -1, 0, "%v", err)
 		return
 	}
-	v.find(Finding{File: destroyingName, Offset: -1, Problem: "the destruction of the envelopes of entries " + v.going.text + ", was interrupted or is under way; the next opening of the store completes it if its order is in the ledger"})
+	v.find(Finding{File: destroyingName, Offset: -1, Problem: "the destruction of the envelopes of entries " + v.going.text + ", is under way or was interrupted; it is completed when the store is next opened, if its order is in the ledger"})
 }
 
 // destroyed compares the missing envelopes with the orders to destroy some.
@@ -488,7 +488,7 @@ func (v *verification) destroyed() {
 	var since []order
 	if v.live != nil && len(v.gone) > 0 {
 		v.live.ordersTo = v.report.Entries
-		since, _ = v.live.ordersNow(v.ctx) // an order that cannot be read has destroyed nothing
+		since, _ = v.live.ordersNow(v.ctx) // an order that cannot be read has not destroyed any envelope
 	}
 	var missing []Span
 	for _, seq := range v.gone {
@@ -510,14 +510,14 @@ func (v *verification) destroyed() {
 	}
 	for _, o := range v.orders {
 		for _, s := range o.spans {
-			// The order states that all entries of the span had envelopes: those that are
-			// not gone are still there.
+			// The order implies that all entries in the span had envelopes: those that were not
+			// destroyed are still there.
 			at, _ := slices.BinarySearch(v.gone, s.First)
 			for seq := s.First; seq <= s.Last; seq++ {
 				if at < len(v.gone) && v.gone[at] == seq {
 					at++
 				} else if !have(v.going.spans, seq, seq) {
-					v.damage(envelopePath(seq), -1, seq, "the envelope exists, but entry %d records its destruction: an earlier copy was put back", o.entry)
+					v.damage(envelopePath(seq), -1, seq, "the envelope exists, but entry %d records its destruction: an earlier copy was restored", o.entry)
 					break
 				}
 			}
@@ -548,27 +548,27 @@ func (v *verification) envelopes(seq uint64) map[uint64]envelope {
 		return nil
 	}
 	if at < len(raw) {
-		v.find(Finding{File: name, Offset: int64(at), Problem: "the bytes from here on are not part of the ledger: they belong to an act that is under way, or was interrupted and never acknowledged"})
+		v.find(Finding{File: name, Offset: int64(at), Problem: "the bytes from here on are not part of the ledger: they belong to an act that is under way, or that was interrupted and never acknowledged"})
 	}
 	return held
 }
 
-// aside reports those findings about the entries that are not damage.
+// aside reports the findings about entries that are not damage.
 func (v *verification) aside() {
 	note := func(file string, entry uint64, format string, args ...any) {
 		v.find(Finding{File: file, Offset: -1, Entry: entry, Problem: fmt.Sprintf(format, args...)})
 	}
 	if n := v.report.Words; n > 0 {
-		note("tile/entries", 0, "entries of an earlier version: %d. They hold the words of each act in clear, which cannot be destroyed", n)
+		note("tile/entries", 0, "entries from an earlier version: %d. They hold the text of each act in the clear, and it cannot be destroyed", n)
 	}
 	if n := v.report.Destroyed; n > 0 {
-		note(envelopeDir, 0, "envelopes destroyed by order: %d. The ledger still proves each of these acts, its time and its authority, and no more", n)
+		note(envelopeDir, 0, "envelopes destroyed by order: %d. The ledger still proves each of these acts, its time and its authority, but nothing more", n)
 	}
 	if v.correction > 0 {
-		note("tile/entries", v.corrected, "a clock was behind the entry before, and the time was corrected since, by entry %d", v.correction)
+		note("tile/entries", v.corrected, "a clock was behind the entry before it; entry %d has since corrected the time", v.correction)
 	}
 	if n := v.backs; n > 0 {
-		note("tile/entries", v.back, "here the clock was behind the entry before it (entries: %d). argus ledger correct corrects an entry whose time is too late", n)
+		note("tile/entries", v.back, "the clock was behind the entry before it (entries affected: %d). argus ledger correct corrects an entry whose time is too late", n)
 	}
 }
 
@@ -581,8 +581,8 @@ func firstDifference(a, b []argus.Hash) int {
 	return min(len(a), len(b))
 }
 
-// settle decides whether a full tile or its bundle is the signed one: the one that gives
-// the node above.
+// settle decides whether a full tile or its bundle is the signed one: it is the one from which
+// the node above follows.
 func (v *verification) settle(m mismatch) []argus.Hash {
 	n := m.first / tileWidth
 	raw, _ := v.content(tilePath(1, n, v.report.Entries)) // an error is reported with its level
@@ -593,8 +593,8 @@ func (v *verification) settle(m mismatch) []argus.Hash {
 	})
 }
 
-// settleLast decides the same for the last, partial tile: the signed one is the one that
-// gives the root.
+// settleLast decides the same for the last, partial tile: the signed one is the one from which
+// the root follows.
 func (v *verification) settleLast(m mismatch, levels edge) []argus.Hash {
 	return v.blame(m, func(leaves []argus.Hash) bool {
 		tree := levels.lasts()
@@ -651,7 +651,7 @@ func (v *verification) tiles(level int, nodes []argus.Hash) {
 func (v *verification) rest() {
 	for name, want := range map[string]string{lockName: "", ".state/version": "1", ".state/treeState.lock": "", ".state/publish.lock": ""} {
 		if raw, ok := v.files[name]; ok && string(raw) != want {
-			v.damage(name, 0, 0, "want the content %q", want)
+			v.damage(name, 0, 0, "its content is not %q", want)
 		}
 		v.seen[name] = true
 	}
@@ -679,8 +679,8 @@ func (v *verification) treeState() {
 	v.seen[treeStateName] = true
 }
 
-// stray identifies a file that the tree does not need: a shorter copy of a partial
-// tile, the remains of an interrupted Append, or something else.
+// stray identifies a file that the tree does not need: a shorter copy of a partial tile, the
+// leftovers of an interrupted Append, or something else.
 func (v *verification) stray(name string) {
 	size := v.report.Entries
 	t, ok := parsePath(name)
@@ -697,8 +697,8 @@ func (v *verification) stray(name string) {
 	}
 }
 
-// shorter checks an older copy of a tile that was outgrown but not removed: it must be
-// the beginning of the current one.
+// shorter checks an older copy of a tile that was outgrown but not removed: it must be the
+// beginning of the current tile.
 func (v *verification) shorter(name string, t tlog.Tile) {
 	raw, present := v.files[name], tilePath(t.L, uint64(t.N)*tileWidth, v.report.Entries)
 	now, err := v.content(present)

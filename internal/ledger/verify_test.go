@@ -72,8 +72,8 @@ func damageIn(t testing.TB, report *Report, what, name string) {
 	}
 }
 
-// TestFlippedByte flips every byte of a small ledger, and bytes all over a larger one,
-// one at a time: the file is named, and for an entry its number and place.
+// TestFlippedByte flips every byte of a small ledger, and bytes all over a larger one, one at a
+// time. The finding must name the file and, for an entry, its number and offset.
 func TestFlippedByte(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 3)
@@ -161,8 +161,8 @@ func copyDir(t testing.TB, from string) string {
 	return to
 }
 
-// TestForgery: somebody who can write files but has no key changes an entry and
-// everything above it that carries no signature.
+// TestForgery: an attacker who can write files but has no key changes an entry and everything
+// above it that is not signed.
 func TestForgery(t *testing.T) {
 	_, k, l := newLedger(t)
 	appendActs(t, l, 5)
@@ -263,8 +263,8 @@ func TestBoundless(t *testing.T) {
 	}
 }
 
-// TestTwoDamages: a tile and an entry of another bundle are damaged at the same time;
-// each is named.
+// TestTwoDamages: a tile and an entry in another bundle are damaged at the same time; both are
+// named.
 func TestTwoDamages(t *testing.T) {
 	dir := copyDir(t, filepath.Join("testdata", "v1"))
 	for name, at := range map[string]int{"tile/0/000": 100, "tile/entries/001.p/2": 50} {
@@ -285,8 +285,8 @@ func TestTwoDamages(t *testing.T) {
 	}
 }
 
-// TestStrayFiles: the remains of a crash are reported, but not as damage. So is a file
-// that is not part of a ledger.
+// TestStrayFiles: the leftovers of a crash are reported, but not as damage. So is a file that
+// is not part of a ledger.
 func TestStrayFiles(t *testing.T) {
 	dir, k, l := newLedger(t)
 	appendActs(t, l, 3)
@@ -426,7 +426,7 @@ func FuzzVerify(f *testing.F) {
 		write(t, dir, name, data)
 		report := verify(t, dir, k.public)
 		if strings.HasPrefix(name, envelopeDir) && !report.Damaged() && len(report.Findings) > 0 {
-			return // it was destroyed in part, or something follows
+			return // it was destroyed in part, or something follows it
 		}
 		damageIn(t, report, name, name)
 	})

@@ -373,7 +373,7 @@ func TestOutdatedIndex(t *testing.T) {
 		`"version":\d+(.*"evidence":"\S+ \S+ [^" ]+)[^"]*"`: `"version":4$1"`,
 	} {
 		outdate(old, older)
-		if damage, notes, _ := verified(t, dir); len(damage) != 0 || len(notes) != 2 || !strings.Contains(notes[0].Problem, "another version of Argus") {
+		if damage, notes, _ := verified(t, dir); len(damage) != 0 || len(notes) != 2 || !strings.Contains(notes[0].Problem, "a different version of Argus") {
 			t.Errorf("damage %+v, notes %+v", damage, notes)
 		}
 		said = nil

@@ -97,7 +97,7 @@ func TestLedgerRolledBackAlone(t *testing.T) {
 		wantSound(t, dir, "before")
 		back()
 		seals(dir)
-		wantDamage(t, dir, name, "cut back")
+		wantDamage(t, dir, name, "truncated")
 		o.Write = true
 		if n, err := Open(t.Context(), dir, o); !errors.Is(err, argus.ErrDamaged) {
 			t.Errorf("%s: the store is opened for writing over it: %v, %v", name, n, err)
@@ -136,7 +136,7 @@ func TestLedgerForkedAlone(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantDamage(t, dir, "forked", "which this ledger never had")
+	wantDamage(t, dir, "forked", "but this ledger never had")
 	if err := opens(t, dir, o); !errors.Is(err, argus.ErrDamaged) {
 		t.Errorf("the store opens: %v", err)
 	}

@@ -187,7 +187,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 		return text[:strings.LastIndex(strings.TrimSuffix(text, "\n"), "\n")+1]
 	}
 	add("the manifest leaves a segment out", listed("evidence/manifest", dropLine), "damage evidence/manifest an earlier copy")
-	add("the manifest says another size", listed("evidence/manifest", func(text string) string { return strings.Replace(text, "bytes ", "bytes 1", 1) }), "damage evidence/00000001.seg the manifest says")
+	add("the manifest says another size", listed("evidence/manifest", func(text string) string { return strings.Replace(text, "bytes ", "bytes 1", 1) }), "damage evidence/00000001.seg the manifest states")
 	add("the manifest says another generation", listed("evidence/manifest", func(text string) string { return strings.Replace(text, "generation 0", "generation 1", 1) }), "damage evidence/00000001-1.seg cannot be read", "note evidence/00000001.seg")
 	add("the ids leave a run out", listed("evidence/ids/manifest", dropLine), "note evidence/ids/00000002.ids")
 	add("the ids name a run that is not there", listed("evidence/ids/manifest", func(text string) string { return text + "00000009.ids\n" }), "damage evidence/ids")
@@ -233,7 +233,7 @@ func forgeries(t *testing.T, s states) (list []forgery) {
 	add("the index is of other evidence", indexed(`("evidence":"D-0002 .)`, "${1}0"), "damage index/manifest")
 	add("the index names no evidence", indexed(`"evidence":"[^"]*",`, ""), "damage index/manifest does not name its evidence")
 	add("the index is without a segment", indexed(`,\{"name":"0000000001[^}]*\}`, ""), "damage index", "note index/0000000001.seg")
-	add("the index is of another version", indexed(`"version":6`, `"version":4`), "note index another version of Argus")
+	add("the index is of another version", indexed(`"version":6`, `"version":4`), "note index a different version of Argus")
 
 	// Signed with other keys, and with the true key.
 	sign := func(file, private string, change func(text string) string) func(dir string) error {

@@ -216,13 +216,13 @@ var exceptions = map[string][]string{
 	"-evidence/*.seg, doubled":               {"note evidence/ follow the last acknowledged record"},
 	// The tree file locates a change to within 256 records, and this delivery is shorter.
 	"-evidence/*.seg, another store's":   {"damage evidence/ records of delivery D-0002 have the root", "may evidence/ids", "damage index"},
-	"evidence/manifest, another store's": {"damage evidence/ the manifest says"},
+	"evidence/manifest, another store's": {"damage evidence/ the manifest states"},
 	"evidence/lock, deleted":             {"note evidence/lock"},
 	"ledger/lock, deleted":               {"note ledger/lock"},
 	"index/lock, deleted":                {"note index/lock"},
 	"evidence/ids/manifest, of before":   {"note evidence/ids/00000002.ids"},
 	"index/manifest, of before":          {"note index/0000000001.seg the manifest does not list the file"},
-	"index/manifest, another store's":    {"damage index/0000000000.seg not the segment that the manifest lists"},
+	"index/manifest, another store's":    {"damage index/0000000000.seg this is not the segment that the manifest lists"},
 }
 
 // check compares the findings of verify with the wanted ones. Each of these must be

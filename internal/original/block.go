@@ -162,13 +162,13 @@ func openWith(identities []age.Identity, sealed []byte, whose []string) ([]byte,
 	return plain, nil
 }
 
-// parseRecipients parses public keys of age: X25519 (age1…) or hybrid ones, which hold
-// against quantum computers (age1pq1…).
+// parseRecipients parses age public keys: X25519 (age1…), or hybrid ones that resist quantum
+// computers (age1pq1…).
 func parseRecipients(text []string) (list []age.Recipient, err error) {
 	for _, t := range text {
 		one, err := age.ParseRecipients(strings.NewReader(t))
 		if err == nil && len(one) != 1 {
-			err = errors.New("want one key")
+			err = errors.New("expected exactly one key")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("parse recipient %q: %w", t, err)
@@ -178,7 +178,7 @@ func parseRecipients(text []string) (list []age.Recipient, err error) {
 	return list, nil
 }
 
-// texts returns public keys as parseRecipients reads them.
+// texts returns public keys in the form that parseRecipients reads.
 func texts(list []age.Recipient) []string {
 	var text []string
 	for _, r := range list {

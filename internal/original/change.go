@@ -41,9 +41,9 @@ func (s *Store) Release(ctx context.Context, name argus.FileName, parts []Part, 
 	return s.prepare(ctx, name, parts, 0, nil, judge)
 }
 
-// Destroy prepares a change, as Withhold does, after which nobody can read parts any
-// more. It needs the key of a judge if a block has both bytes to destroy and bytes that
-// the judge must still be able to read.
+// Destroy prepares a change, as Withhold does, after which nobody can read parts of the
+// original. It needs the key of a judge if a block has both bytes to destroy and bytes that the
+// judge must still be able to read.
 func (s *Store) Destroy(ctx context.Context, name argus.FileName, parts []Part, judge ...age.Identity) (argus.Hash, error) {
 	return s.prepare(ctx, name, parts, Destroyed, nil, judge)
 }
@@ -162,7 +162,7 @@ func (c *changing) begin() (err error) {
 	if slices.ContainsFunc(c.new.spans, withheld) {
 		if len(c.old.judges) > 0 {
 			if c.judges != nil && !slices.Equal(slices.Sorted(slices.Values(texts(c.judges))), slices.Sorted(slices.Values(c.old.judges))) {
-				return fmt.Errorf("parts of it are withheld for other judges: %s", strings.Join(c.old.judges, ", "))
+				return fmt.Errorf("parts of it are withheld for different judges: %s", strings.Join(c.old.judges, ", "))
 			}
 			if c.judges, err = parseRecipients(c.old.judges); err != nil {
 				return err
@@ -230,7 +230,7 @@ func (c *changing) group(n int) error {
 	return c.addGroup(g, packed)
 }
 
-// addGroup writes a group, keeping its old entries.
+// addGroup writes a group with its old entries.
 func (c *changing) addGroup(g *group, secrets []byte) error {
 	c.new.groups = append(c.new.groups, c.next.at)
 	return c.next.write(slices.Concat(appendGroupHead(nil, g.data, len(secrets)), g.entries, secrets))
@@ -295,7 +295,7 @@ func (c *changing) withJudge(block int, e entry, at int64, before cover) ([]byte
 	if before.judge() {
 		i := c.oldRest(block, restJudge)
 		if i < 0 || c.file.rest == nil {
-			return nil, secret{}, c.old.damage(c.old.tail, "block %d has nothing for the judge", block)
+			return nil, secret{}, c.old.damage(c.old.tail, "block %d has no part for the judge", block)
 		}
 		e, at, from = c.old.rest[i].entry, c.old.rest[i].at, c.file.rest
 	}
@@ -352,7 +352,7 @@ func (c *changing) carry(block int, as cover) error {
 			return fmt.Errorf("read block %d: %w", block, err)
 		}
 		if cipherHash(b) != r.cipher {
-			return &Damage{fileOf(c.old.name, restFile(c.old.change)), r.at, fmt.Sprintf("the stored bytes of block %d are not those that were sealed", block)}
+			return &Damage{fileOf(c.old.name, restFile(c.old.change)), r.at, fmt.Sprintf("the stored bytes of block %d differ from those that were sealed", block)}
 		}
 		c.new.rest = append(c.new.rest, r)
 		c.restSecrets = append(c.restSecrets, r.secret)
@@ -429,9 +429,9 @@ func (c *changing) finish() (h argus.Hash, err error) {
 	return c.new.state(), c.s.disk.SyncDir(filepath.Dir(c.s.path(TableFile(c.new.name))))
 }
 
-// whole returns the SHA-256 of the original as a secret, if the new table may reveal it.
-// While parts are withheld, only the judge has the hash; once parts are destroyed, nobody
-// may test guesses against it.
+// whole returns the SHA-256 of the original as a secret, if the new table may reveal it. While
+// parts are withheld, only the judge has the hash; once parts are destroyed, nobody may use the
+// hash to test guesses.
 func (c *changing) whole() (secret, error) {
 	destroyed := func(s Span) bool { return s.State == Destroyed }
 	if slices.ContainsFunc(c.new.spans, destroyed) {

@@ -41,17 +41,17 @@ func (s *Store) commit(name argus.FileName, state argus.Hash) error {
 	// A table that a crash left half overwritten is replaced below.
 	next, f, err := s.openTable(name, nextFile)
 	if errors.Is(err, argus.ErrNotFound) {
-		return errors.New("this change was not prepared, and the original is in another state")
+		return errors.New("this change was not prepared, and the original is in a different state")
 	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if next.state() != state {
-		return errors.New("another change is prepared")
+		return errors.New("a different change is prepared")
 	}
-	// The keys go first: if a crash comes in between, they are gone, and the new
-	// table is ready to be put in place.
+	// The keys are removed first: after a crash in between, they are gone, and the new table is
+	// ready to be put in place.
 	if err := s.forget(name, next); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *Store) forgetIn(f durable.File, next *table) error {
 	}
 	old, err := readTable(TableFile(next.name), f, info.Size(), s.openSecrets)
 	if err != nil || len(old.groups) != len(next.groups) {
-		return zero(f, tableHead, info.Size()-tableHead) // after a crash in between, or damage
+		return zero(f, tableHead, info.Size()-tableHead) // missing after a crash in between, or because of damage
 	}
 	for n := range old.groups {
 		have, err := old.groupHead(n)

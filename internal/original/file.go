@@ -134,12 +134,12 @@ func (s *Store) openBlocks(f *File, file string, name argus.FileName, change uin
 		return nil, err
 	}
 	if !checkHead(head, name, change) {
-		return nil, &Damage{file, 0, "the file does not begin like a file of the original's blocks"}
+		return nil, &Damage{file, 0, "the file does not begin as a file of the original's blocks must"}
 	}
 	return opened, nil
 }
 
-// places returns the places of the readable blocks of a group.
+// places returns the positions of the readable blocks in a group.
 func (t *table) places(group int) ([]place, error) {
 	g, err := t.group(group)
 	if err != nil {
@@ -239,7 +239,7 @@ func (f *File) block(block int) ([]byte, error) {
 	}
 	length := plainLength(f.size, block)
 	if from == nil || !(entry{stored: p.stored}).fits(length) {
-		return nil, fmt.Errorf("block %d cannot be where its table says: %w", block, argus.ErrDamaged)
+		return nil, fmt.Errorf("block %d cannot be at the offset stated in the table: %w", block, argus.ErrDamaged)
 	}
 	stored := make([]byte, p.stored)
 	if _, err := from.ReadAt(stored, p.at); errors.Is(err, io.EOF) {
@@ -270,8 +270,8 @@ func (f *File) place(block int) (place, error) {
 	return place{}, err
 }
 
-// group returns the places of a group's blocks; with an error, those before the
-// damaged one.
+// group returns the positions of a group's blocks; with an error, those of the blocks before
+// the damaged one.
 func (f *File) group(n int) ([]place, error) {
 	f.mu.Lock()
 	list, ok := f.groups.get(n)
@@ -307,7 +307,7 @@ func (f *File) Hand() (h Handed, data, rest *os.File, err error) {
 		rest, ok = f.rest.(*os.File)
 	}
 	if !ok {
-		return h, nil, nil, errors.New("the original is not a file of this system, so it cannot be handed to another process")
+		return h, nil, nil, errors.New("the original is not a file on this system's disk, so it cannot be handed to another process")
 	}
 	h = Handed{Size: f.size, Spans: f.spans}
 	if groupsOf(f.size) == 1 {
@@ -320,8 +320,7 @@ func (f *File) Hand() (h Handed, data, rest *os.File, err error) {
 
 const placeSize = 1 + 8 + 4 + 32
 
-// Group returns, for a process that reads the file, the places of a group's blocks with
-// their keys.
+// Group returns the positions and keys of a group's blocks, for a process that reads the file.
 func (f *File) Group(group int) ([]byte, error) {
 	if group < 0 || group >= groupsOf(f.size) {
 		return nil, fmt.Errorf("there is no group %d", group)
@@ -347,8 +346,8 @@ func (f *File) Group(group int) ([]byte, error) {
 	return b, nil
 }
 
-// receiving is the decoder shared by all received files: it keeps nothing between two
-// blocks, and takes more memory than a small file.
+// receiving is the decoder shared by all received files: it keeps no state between blocks, and
+// takes more memory than a small file.
 var receiving = sync.OnceValues(newDecoder)
 
 // Receive opens a file in the process that received it. group requests a group from the

@@ -59,7 +59,7 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// mended corrects the checksum of a table's head and the name in that head.
+// mended corrects the checksum of a table's header and the name in that header.
 func mended(data []byte) []byte {
 	data = bytes.Clone(data)
 	t := &table{r: bytes.NewReader(data), length: int64(len(data))}

@@ -12,9 +12,9 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// The file for the judge has a head like that of a file of blocks, and items in the
-// order of their blocks: number of the block (4), length (4), a secret as in a
-// table, encrypted to the judges. The last item is the SHA-256 of the original.
+// The file for the judge has a header like that of a file of blocks, and items in the order of
+// their blocks: number of the block (4), length (4), a secret as in a table, encrypted to the
+// judges. The last item is the SHA-256 of the original.
 const (
 	wholeItem = 1<<32 - 1
 	itemHead  = 8
@@ -32,8 +32,8 @@ type items struct {
 	at   int64
 	last uint32 // the block of the item that was found last; the item follows
 	item []byte
-	// err is the reason why there are no items. It matters only if one is needed:
-	// withheld bytes can be destroyed without them.
+	// err is the reason why there are no items. It matters only if an item is needed: withheld
+	// bytes can be destroyed without the items.
 	err error
 }
 
@@ -105,5 +105,5 @@ func (i *items) find(block uint32) ([]byte, error) {
 		i.last, i.item = block, sealed
 		return sealed, nil
 	}
-	return nil, fmt.Errorf("the judge has no key of block %d: %w", block, argus.ErrDamaged)
+	return nil, fmt.Errorf("the judge has no key for block %d: %w", block, argus.ErrDamaged)
 }

@@ -1,12 +1,11 @@
 // Package original keeps received files in blocks that can be proved, withheld
 // and destroyed alone.
 //
-// An original has two files: the data, which is never rewritten, and the table, which has
-// a key for each block. Removing a key makes the block unreadable wherever its bytes were
-// copied; the root over the blocks stays the same and can still be computed.
-// docs/format/original.md describes the bytes. It does not say who may read, or why a
-// part was withheld or destroyed. That is up to the evidence, which refers to originals
-// by name and root.
+// An original has two files: the data, which is never rewritten, and the table, which has a key
+// for each block. Removing a key makes the block unreadable wherever its bytes were copied; the
+// root over the blocks stays the same and can still be computed. docs/format/original.md
+// describes the bytes. The package does not decide who may read, or why a part is withheld or
+// destroyed. That is up to the evidence, which refers to originals by name and root.
 package original
 
 import (
@@ -31,9 +30,9 @@ import (
 var (
 	// ErrWithheld means that a part can be read only with a judge's key.
 	ErrWithheld = errors.New("withheld")
-	// ErrDestroyed means that nobody can read a part any more.
+	// ErrDestroyed means that nobody can read a part, ever again.
 	ErrDestroyed = errors.New("destroyed")
-	// ErrNoKey means that keys are encrypted to somebody whose private key is missing.
+	// ErrNoKey means that keys are encrypted to a recipient whose private key is missing.
 	ErrNoKey = errors.New("the key that decrypts the original's keys is missing")
 )
 
@@ -59,7 +58,7 @@ type Options struct {
 	Custodians []age.Recipient
 	// Identities are the keys that open encrypted tables. Default none.
 	Identities []age.Identity
-	// Disk is where the files are kept. Default [durable.OS].
+	// Disk is the disk on which the files are kept. Default [durable.OS].
 	Disk durable.Disk
 	// Failpoint, if set, is called at named moments, so that a test can end the
 	// process there. Default none.

@@ -309,8 +309,8 @@ func (m *model) check(t *testing.T, s *Store, name argus.FileName) {
 	}
 }
 
-// TestWithholdReleaseDestroy makes random changes and compares each byte with
-// a model after each.
+// TestWithholdReleaseDestroy makes random changes, and compares each byte with a model after
+// each change.
 func TestWithholdReleaseDestroy(t *testing.T) {
 	judge, custodian := identity(t), identity(t)
 	for seed := range uint64(24) {
@@ -361,7 +361,7 @@ func TestWithholdReleaseDestroy(t *testing.T) {
 				t.Fatalf("the root was %s, after the change: %+v", kept.Root, c)
 			}
 		}
-		// Only the files of the last change are left.
+		// Only the files of the latest change are left.
 		c, _ := verify(t, s, kept.Name)
 		left, _ := filepath.Glob(filepath.Join(s.dir, "*", "*"))
 		if len(left) != len(c.Files) {
@@ -417,7 +417,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The table's file stays open: its place on the disk must be overwritten.
+	// The table's file stays open: its bytes on the disk must be overwritten.
 	old, err := os.OpenFile(s.path(TableFile(kept.Name)), os.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -496,8 +496,8 @@ func TestCustodian(t *testing.T) {
 	}
 }
 
-// TestFlipAnyByte changes each byte in each file of an original with every kind of part.
-// The finding must name the file, and a place at or before the byte.
+// TestFlipAnyByte changes each byte in each file of an original with every kind of part. The
+// finding must name the file, and an offset at or before the byte.
 func TestFlipAnyByte(t *testing.T) {
 	judge, custodian := identity(t), identity(t)
 	sealed := Options{Custodians: []age.Recipient{custodian.Recipient()}, Identities: []age.Identity{custodian}}
@@ -592,8 +592,8 @@ func (f *File) mustPlace(t *testing.T, block int) place {
 	return p
 }
 
-// Judges may have keys that hold against quantum computers: the judge and the second
-// recipient can each bring the original back, and nobody else can.
+// Judges may have keys that resist quantum computers: the judge and the second recipient can
+// each bring the original back, and nobody else can.
 func TestWithholdToHybridKeys(t *testing.T) {
 	s := newTest(t, Options{})
 	var ids [3]*age.HybridIdentity
@@ -718,8 +718,8 @@ func TestDestroyWithheld(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// Destroying only a part of it needs the judge, because the rest, in the same
-		// block, stays withheld.
+		// Destroying only a part of a block needs the judge, because the rest of the block
+		// stays withheld.
 		before, _ := filepath.Glob(filepath.Join(s.dir, "*", "*"))
 		want := map[bool]error{false: ErrNoKey, true: argus.ErrDamaged}[missing]
 		if _, err := s.Destroy(t.Context(), kept.Name, []Part{{100, 10}}); !errors.Is(err, want) {
@@ -870,7 +870,7 @@ func cutOnce(t *testing.T, seed uint64, lies bool) string {
 		state argus.Hash
 		spans []Span
 	}
-	var ordered *pending // committed without an answer
+	var ordered *pending // committed, but the caller got no answer
 	wanted := map[argus.FileName][]Span{}
 	d.CutAfter(rng.IntN(90))
 	for i := range uint64(6) {

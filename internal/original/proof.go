@@ -11,13 +11,12 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Proof shows some bytes of an original's block to somebody who knows only the
-// original's root and size.
+// Proof proves some bytes of an original's block to anyone who knows only the original's root
+// and size.
 type Proof struct {
 	// Block is the number of the block, from 0.
 	Block int
-	// Plain are the bytes from Block·BlockSize on, and Salt is the salt of their
-	// hash.
+	// Plain holds the bytes from Block·BlockSize on, and Salt is the salt of their hash.
 	Plain []byte
 	Salt  [16]byte
 	// Stored is the hash of the block as it is stored.
@@ -42,7 +41,7 @@ func (s *Store) prove(ctx context.Context, name argus.FileName, block int) (*Pro
 	}
 	defer f.Close()
 	if block < 0 || block >= blocksOf(t.size) {
-		return nil, fmt.Errorf("it has %d blocks", blocksOf(t.size))
+		return nil, fmt.Errorf("it has only %d blocks", blocksOf(t.size))
 	}
 	if c := coverOf(t.spans, t.size, block); c.touched() {
 		from := int64(block) * BlockSize

@@ -46,9 +46,9 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	return kept, errors.Join(err, b.Commit())
 }
 
-// Batch keeps originals together: one request to the disk makes many of them durable,
-// since it takes as long for one as for many. They share one folder, whose names are made
-// durable only once. Each waiting original holds two open files.
+// Batch keeps originals together: one request to the disk makes many of them durable, since it
+// takes as long for one as for many. They share one folder, which is synced only once. Each
+// waiting original holds two open files.
 type Batch struct {
 	s       *Store
 	shard   byte   // the first byte of all names
@@ -73,7 +73,8 @@ func (b *Batch) begin() {
 	b.shard = shard[0]
 }
 
-// Put does the same as [Store.Put], except that the original is not durable yet.
+// Put does the same as [Store.Put], except that the original is not durable until Commit has
+// returned.
 func (b *Batch) Put(ctx context.Context, r io.Reader) (Kept, error) {
 	p := &putting{s: b.s, plain: b.plain}
 	kept, err := p.put(ctx, r, b.shard)
@@ -104,15 +105,14 @@ func (b *Batch) same(ctx context.Context, kept *Kept) (*Kept, error) {
 	}
 	same, err := b.s.same(ctx, kept)
 	if same != nil {
-		// A crash may have come after the file was renamed but before the name was
-		// durable.
+		// A crash may have happened after the file was renamed but before the name was durable.
 		b.dirs[b.s.dir], b.dirs[b.s.shard(same.Name)] = true, true
 	}
 	return same, err
 }
 
-// Commit makes the originals durable and puts them in place. After an error, some of
-// them may be there.
+// Commit makes the originals durable and puts them in place. After an error, some of them may
+// be in place.
 func (b *Batch) Commit() error {
 	if len(b.waiting)+len(b.dirs) == 0 {
 		return nil
@@ -136,8 +136,8 @@ func (b *Batch) Commit() error {
 	return err
 }
 
-// each runs do on all elements of a list, many at a time: one write of the disk's journal
-// serves all those that are waiting at the same time.
+// each calls do with all elements of a list, many at a time: one write of the disk's journal
+// serves all calls that are waiting for it.
 func each[T any](list []T, do func(T) error) error {
 	const most = 64
 	errs := make([]error, len(list))
@@ -176,7 +176,7 @@ func (p *putting) discard() error {
 		err = errors.Join(err, f.Close())
 	}
 	for _, name := range p.temporary {
-		// A discarded second copy must not leave keys behind.
+		// A discarded second copy must not leave keys on the disk.
 		if strings.HasSuffix(name, tableFile+".tmp") {
 			err = errors.Join(err, p.s.scrub(name))
 		} else {
@@ -214,7 +214,7 @@ func (p *putting) put(ctx context.Context, r io.Reader, shard byte) (kept Kept, 
 			break
 		}
 		if kept.Size += int64(n); kept.Size > MaxSize {
-			return kept, fmt.Errorf("the file has more than %d bytes, the most that an original may have", int64(MaxSize))
+			return kept, fmt.Errorf("the file is longer than %d bytes, the maximum for an original", int64(MaxSize))
 		}
 		if err := p.seal(first, plain[:n], whole, leaves); err != nil {
 			return kept, err
@@ -325,7 +325,7 @@ func (p *putting) group() error {
 	return err
 }
 
-// finish writes the end and the beginning of the table.
+// finish writes the end and then the beginning of the table.
 func (p *putting) finish(kept *Kept) error {
 	t := &table{name: kept.Name, size: kept.Size, root: kept.Root, tail: p.tableAt, custodians: texts(p.s.o.Custodians)}
 	t.sealed = len(t.custodians) > 0
@@ -377,8 +377,8 @@ func (s *Store) shard(name argus.FileName) string { return filepath.Dir(s.path(D
 // fingerprint is the first bytes of a SHA-256. It is kept only in memory.
 type fingerprint [16]byte
 
-// mostKnown is the maximum number of originals known by their SHA-256, at about 64 bytes
-// of memory each. Contents of further ones may be kept again.
+// mostKnown is the maximum number of originals known by their SHA-256, at about 64 bytes of
+// memory each. The contents of further originals may be kept twice.
 const mostKnown = 1 << 20
 
 func (s *Store) know(h argus.Hash, name argus.FileName) {
@@ -387,9 +387,9 @@ func (s *Store) know(h argus.Hash, name argus.FileName) {
 	}
 }
 
-// index learns the existing contents at the first Put, from the end of
-// each table. It skips tables that cannot be read or whose keys are encrypted to
-// somebody else; Verify reports errors in them.
+// index learns the existing contents at the first Put, from the end of each table. It skips
+// tables that cannot be read or whose keys are encrypted to a different recipient; Verify
+// reports the errors.
 func (s *Store) index() error {
 	if s.known != nil {
 		return nil

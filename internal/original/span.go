@@ -18,7 +18,7 @@ func mark(spans []Span, size int64, parts []Part, state State) ([]Span, error) {
 	marked := make([]Span, 0, len(parts))
 	for _, p := range parts {
 		if p.Offset < 0 || p.Length <= 0 || p.Offset > size-p.Length {
-			return nil, fmt.Errorf("the part of %d bytes from offset %d is not inside %d bytes", p.Length, p.Offset, size)
+			return nil, fmt.Errorf("the part of %d bytes at offset %d exceeds the original, which has %d bytes", p.Length, p.Offset, size)
 		}
 		marked = append(marked, Span{p.Offset, p.Offset + p.Length, state})
 	}
@@ -125,8 +125,8 @@ func (c cover) without(plain []byte, judge bool) []byte {
 	return plain
 }
 
-// frees reports whether some withheld byte becomes readable under another cover; for the
-// judge, whether it is not destroyed under that cover.
+// frees reports whether some withheld byte becomes readable under another cover; for the judge,
+// whether one is not destroyed under that cover.
 func (c cover) frees(other cover, judge bool) bool {
 	for _, s := range c.spans {
 		if s.State != Withheld {

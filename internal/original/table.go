@@ -115,7 +115,7 @@ type State uint32
 const (
 	// Withheld bytes can be read, and released, only with a judge's key.
 	Withheld State = 1
-	// Destroyed bytes cannot be read by anybody.
+	// Destroyed bytes cannot be read by anyone.
 	Destroyed State = 2
 )
 
@@ -129,8 +129,7 @@ func (s State) String() string {
 	return fmt.Sprintf("state %d", uint32(s))
 }
 
-// Span is an unreadable part of an original: the bytes from From up to, but not
-// including, To.
+// Span is an unreadable part of an original: the bytes in [From, To).
 type Span struct {
 	From, To int64
 	State    State
@@ -177,11 +176,10 @@ type table struct {
 // opener decrypts secrets that are encrypted to custodians.
 type opener func(t *table, sealed []byte) ([]byte, error)
 
-// Damage is a place where a file of an original has changed. It matches
-// [argus.ErrDamaged].
+// Damage means that a file of an original has changed. It matches [argus.ErrDamaged].
 type Damage struct {
-	// File is relative to the folder. Offset is the place of the damage in the file, or
-	// where it begins; -1 means the whole file.
+	// File is relative to the folder. Offset is the offset of the damage in the file, or of its
+	// beginning; -1 means the whole file.
 	File    string
 	Offset  int64
 	Problem string
@@ -200,7 +198,7 @@ func (t *table) damage(at int64, format string, args ...any) error {
 	return &Damage{t.file, at, fmt.Sprintf(format, args...)}
 }
 
-// readAt reads bytes that the table must have.
+// readAt reads bytes of the table; if they are missing, that is damage.
 func (t *table) readAt(n int, at int64) ([]byte, error) {
 	if at+int64(n) > t.length {
 		return nil, t.damage(t.length, "the table ends too early")
@@ -287,8 +285,8 @@ func (t *table) blocksIn(group int) int {
 	return min(groupBlocks, blocksOf(t.size)-group*groupBlocks)
 }
 
-// findGroups computes the places of the groups. Each group has a minimum size, so there
-// are no more of them than fit in the file.
+// findGroups computes the offsets of the groups. Each group has a minimum size, so the number
+// of groups is bounded by the size of the file.
 func (t *table) findGroups() error {
 	at := int64(tableHead)
 	n := groupsOf(t.size)
@@ -309,7 +307,7 @@ func (t *table) findGroups() error {
 		at += groupHead + int64(t.blocksIn(g))*entrySize + int64(length)
 	}
 	if at != t.tail {
-		return t.damage(0, "the end of the table begins at offset %d, but its head states offset %d", at, t.tail)
+		return t.damage(0, "the end of the table begins at offset %d, but its header states offset %d", at, t.tail)
 	}
 	return nil
 }
@@ -373,12 +371,12 @@ func (t *table) groupHead(n int) (g group, err error) {
 		return g, err
 	}
 	if binary.LittleEndian.Uint32(b[12:]) != checksum(b[:12]) {
-		return g, t.damage(t.groups[n], "the head of the group does not match its checksum")
+		return g, t.damage(t.groups[n], "the header of the group does not match its checksum")
 	}
 	g = group{first: n * groupBlocks, data: int64(binary.LittleEndian.Uint64(b)), length: int(binary.LittleEndian.Uint32(b[8:])),
 		count: t.blocksIn(n), at: t.groups[n] + groupHead}
 	if g.data < dataHead || g.data > dataHead+int64(g.first)*(BlockSize+overhead) || !t.fits(g.secrets()) {
-		return g, t.damage(t.groups[n], "the head of the group is invalid")
+		return g, t.damage(t.groups[n], "the header of the group is invalid")
 	}
 	return g, nil
 }
@@ -404,7 +402,7 @@ func (t *table) entry(g *group, i int) (entry, error) {
 	}
 	e := parseEntry(b)
 	if !e.fits(plainLength(t.size, g.first+i)) {
-		return entry{}, t.damage(at, "block %d is stored in %d bytes", g.first+i, e.stored)
+		return entry{}, t.damage(at, "block %d cannot have a stored size of %d bytes", g.first+i, e.stored)
 	}
 	return e, nil
 }

@@ -25,17 +25,17 @@ type Checked struct {
 	// unreadable.
 	Spans []Span
 	State argus.Hash
-	// Locked names the keys that were missing. If any were, only the stored bytes are
+	// Locked names the keys that were missing. If any were missing, only the stored bytes are
 	// proved, not the plain bytes.
 	Locked []string
 	// Files are the files of the original, relative to the folder.
 	Files []string
 }
 
-// Verify reads all of an original and compares each byte of its files with the root. It
-// needs no secret for that; with the keys, it also proves the received bytes. It calls
-// report for each place that has changed, and advance with the number of bytes read. It
-// returns an error only if reading itself fails.
+// Verify reads all of an original and compares each byte of its files with the root. It needs
+// no secret for that; with the keys, it also proves the received bytes. It calls report with
+// each change, and advance with the number of bytes read. It returns an error only if reading
+// itself fails.
 func (s *Store) Verify(ctx context.Context, name argus.FileName, report func(*Damage), advance func(bytes int64)) (*Checked, error) {
 	v := verifying{ctx: ctx, s: s, report: report, advance: advance, leaves: newTree()}
 	t, f, err := s.openTable(name, tableFile)
@@ -117,7 +117,7 @@ func (v *verifying) data() error {
 		return err
 	}
 	if !checkHead(head, t.name, 0) {
-		v.damage(file, 0, "the file does not begin like the data of the original")
+		v.damage(file, 0, "the file does not begin as the data of the original must")
 	}
 	v.advance(min(size, dataHead))
 	whole := sha256.New()
@@ -164,7 +164,7 @@ func (v *verifying) group(n int, f durable.File, file string, at *int64, whole i
 	t := v.t
 	g, err := t.group(n)
 	if err != nil {
-		*at = 0 // this group cannot tell where the next blocks are
+		*at = 0 // the next blocks cannot be located from this group
 		return false, false, v.note(err)
 	}
 	if *at == 0 {
@@ -229,14 +229,14 @@ func (v *verifying) stored(f durable.File, file string, at int64, block int, e e
 	}
 	v.advance(int64(e.stored))
 	if cipherHash(b) != e.cipher {
-		v.damage(file, at, "the stored bytes of block %d are not those that were sealed", block)
+		v.damage(file, at, "the stored bytes of block %d differ from those that were sealed", block)
 		return nil, nil
 	}
 	return b, nil
 }
 
-// plain opens an intact stored block and compares its salted hash. gone means that the
-// block's key must not be present.
+// plain opens an intact stored block and compares its salted hash. gone means that the block's
+// key must not be present.
 func (v *verifying) plain(block int, stored []byte, e entry, key []byte, at int64, gone bool) (plain []byte, sound bool) {
 	s, err := parseSecret(key)
 	switch {
@@ -260,7 +260,7 @@ func (v *verifying) plain(block int, stored []byte, e entry, key []byte, at int6
 		return nil, false
 	}
 	if commit(s.salt, plain) != e.plain {
-		v.damage(v.t.file, at, "the bytes of block %d are not those that were sealed", block)
+		v.damage(v.t.file, at, "the bytes of block %d differ from those that were sealed", block)
 		return nil, false
 	}
 	return plain, true
@@ -292,7 +292,7 @@ func (v *verifying) rest() error {
 		return err
 	}
 	if !checkHead(head, t.name, t.change) {
-		v.damage(file, 0, "the file does not begin like a file of the original's blocks")
+		v.damage(file, 0, "the file does not begin as a file of the original's blocks must")
 	}
 	end := int64(dataHead)
 	for i, r := range t.rest {

@@ -19,8 +19,7 @@ type testCase struct {
 }
 
 // flags are the words that a case may contain in addition to its roles, act, class, kind and
-// codes. A case is about somebody who was recognised and stated a purpose, unless it says
-// otherwise.
+// codes. Unless a case states otherwise, the actor was recognised and stated a purpose.
 var flags = map[string]func(*Request){
 	"disclosed":    func(r *Request) { r.Disclosed = true },
 	"received":     func(r *Request) { r.Received = true },
@@ -57,7 +56,7 @@ func readCases(file string, text []byte) (cases []testCase, faults []error) {
 
 func readCase(fields []string) (testCase, error) {
 	if len(fields) < 3 || fields[0] != "allow" && fields[0] != "refuse" {
-		return testCase{}, fmt.Errorf("want: allow or refuse, ROLE+ROLE or nobody, ACT, circumstances")
+		return testCase{}, fmt.Errorf("expected: allow or refuse, ROLE+ROLE or nobody, ACT, circumstances")
 	}
 	c := testCase{allow: fields[0] == "allow", Request: Request{
 		Actor: "somebody", Action: fields[2], Class: Ordinary, Recognised: true, Purpose: true, NoJudge: true, NotDefence: true,
@@ -79,7 +78,7 @@ func readCase(fields []string) (testCase, error) {
 		case strings.HasPrefix(word, "kind:"):
 			c.Kind = strings.TrimPrefix(word, "kind:")
 		default:
-			return c, fmt.Errorf("there is no circumstance %q", word)
+			return c, fmt.Errorf("unknown circumstance %q", word)
 		}
 	}
 	_, _, err := c.build()
@@ -135,10 +134,10 @@ func (r *Rule) try() Result {
 		decides = decides || decide(others, c.Request).Allowed == r.Forbid
 	}
 	if !decides && result.Failed == 0 {
-		say(r.at, "no case of the rule needs it: without the rule, each case has the same outcome")
+		say(r.at, "none of its cases needs the rule: without it, each case has the same outcome")
 	}
 	if !other && result.Failed == 0 {
-		say(r.at, "no case shows where the rule ends: it needs cases with both answers")
+		say(r.at, "no case shows the limits of the rule: it needs cases with both answers")
 	}
 	for _, fault := range result.faults {
 		result.Faults = append(result.Faults, fault.Error())

@@ -76,7 +76,7 @@ func readSchema(text []byte) (vocabulary, error) {
 			continue // it is a group
 		}
 		if len(action.AppliesTo.Resources) != 1 {
-			return v, fmt.Errorf("read the schema: the act %s has %d resources, want one", uid.ID, len(action.AppliesTo.Resources))
+			return v, fmt.Errorf("read the schema: the act %s has %d resources, want 1", uid.ID, len(action.AppliesTo.Resources))
 		}
 		v.resource[string(uid.ID)] = action.AppliesTo.Resources[0]
 	}
@@ -98,8 +98,8 @@ type Rule struct {
 	// Folder is the folder that contains the rule: generic, or a jurisdiction.
 	Folder string `json:"folder"`
 	Forbid bool   `json:"forbid"`
-	// Says is the rule as a sentence. Cites is its source. Unchecked states the parts of
-	// the citation that nobody has checked.
+	// Says is the rule as a sentence. Cites is its source. Unchecked states the parts of the
+	// citation that have not been checked.
 	Says      string `json:"says"`
 	Cites     string `json:"cites"`
 	Unchecked string `json:"unchecked,omitempty"`
@@ -125,9 +125,8 @@ func Load(folder fs.FS, name string) (*Set, error) {
 	return s, nil
 }
 
-// Test tests the cases of a folder, and reports why the folder cannot be loaded if it
-// cannot. name is either a jurisdiction that is part of Argus, or the path of a folder on
-// disk.
+// Test tests the cases of a folder and, if the folder cannot be loaded, reports why. name is
+// either a jurisdiction that is part of Argus, or the path of a folder on disk.
 func Test(name string) Report {
 	var s *Set
 	var faults []error
@@ -179,7 +178,7 @@ func gateOn(base, folder fs.FS, name string) (*Set, []error) {
 			s.rules = append(s.rules, r)
 			for _, set := range to {
 				if !set.Add(cedar.PolicyID(r.ID), r.policy) {
-					faults = append(faults, fmt.Errorf("%s: another rule has the id %q", r.at, r.ID))
+					faults = append(faults, fmt.Errorf("%s: another rule also has the id %q", r.at, r.ID))
 				}
 			}
 		}
@@ -195,14 +194,14 @@ func gateOn(base, folder fs.FS, name string) (*Set, []error) {
 		faults = append(faults, wrong...)
 		for _, r := range rules {
 			if !r.Forbid {
-				faults = append(faults, fmt.Errorf("%s: the rule permits; a jurisdiction can only forbid", r.at))
+				faults = append(faults, fmt.Errorf("%s: the rule permits an act, but a jurisdiction can only forbid acts", r.at))
 			}
 		}
 		add(rules, s.cedar)
 	}
 	sum.Sum(s.version[:0])
 	if len(faults) > 0 {
-		return s, faults // the outcomes mean nothing if rules are missing
+		return s, faults // the outcomes are meaningless if rules are missing
 	}
 	for _, result := range s.run() {
 		faults = append(faults, result.faults...)
@@ -221,7 +220,7 @@ func readFolder(folder fs.FS, name string, sum io.Writer) (rules []Rule, faults 
 		return nil, []error{fmt.Errorf("%s: read the folder: %w", name, err)}
 	}
 	if len(entries) > maxFiles {
-		return nil, []error{fmt.Errorf("%s: the folder has %d files, more than %d", name, len(entries), maxFiles)}
+		return nil, []error{fmt.Errorf("%s: the folder has %d files, but at most %d are allowed", name, len(entries), maxFiles)}
 	}
 	files := map[string][]byte{}
 	for _, e := range entries {
@@ -283,7 +282,7 @@ func readRegular(folder fs.FS, e fs.DirEntry) ([]byte, error) {
 	case len(text) > maxBytes:
 		return nil, fmt.Errorf("the file is longer than %d bytes", maxBytes)
 	case !utf8.Valid(text) || strings.ContainsRune(string(text), 0):
-		return nil, errors.New("the file is not text in UTF-8")
+		return nil, errors.New("the file is not valid UTF-8")
 	}
 	return text, nil
 }
@@ -301,7 +300,7 @@ func readRule(folder, id string, text []byte) (r Rule, faults []error) {
 		return r, []error{fmt.Errorf("%s: read the rule: %w", file, err)}
 	}
 	if len(list) != 1 {
-		return r, []error{fmt.Errorf("%s: the file has %d rules, want one", file, len(list))}
+		return r, []error{fmt.Errorf("%s: the file has %d rules, want 1", file, len(list))}
 	}
 	r.policy = list[0]
 	r.at = fmt.Sprintf("%s:%d", file, r.policy.Position().Line)
@@ -316,7 +315,7 @@ func readRule(folder, id string, text []byte) (r Rule, faults []error) {
 	}
 	r.Says, r.Cites, r.Unchecked = string(notes["says"]), string(notes["cites"]), string(notes["unchecked"])
 	if string(notes["id"]) != id {
-		say(fmt.Errorf("its @id is %q, but the file name says %q", notes["id"], id))
+		say(fmt.Errorf("its @id is %q, but its file is named %q", notes["id"], id))
 	}
 	if !strings.HasSuffix(r.Says, ".") || strings.TrimSpace(r.Cites) == "" {
 		say(errors.New("it needs a sentence that ends with a full stop (@says) and its source (@cites)"))
@@ -387,9 +386,9 @@ func tooComplex(text []byte) (line int, why string) {
 	return 0, ""
 }
 
-// vet does the checks that Cedar's validator leaves out. The validator does not check whether
-// a word is in its list, skips the part of a condition after one that is always false, and
-// accepts a text that equals no value, because its type is right. Rules may therefore use only
+// vet does the checks that Cedar's validator leaves out. The validator does not check whether a
+// word is in its list, skips the part of a condition after one that is always false, and
+// accepts a text that equals no value, because the type is right. Rules may therefore use only
 // a few elements: no texts, numbers and constants, and no word that is in no list.
 func vet(p *ast.Policy) (faults []error) {
 	entity := func(uid types.EntityUID) {
@@ -422,13 +421,13 @@ func vet(p *ast.Policy) (faults []error) {
 			case ast.NodeValue:
 				uid, is := n.Value.(types.EntityUID)
 				if !is {
-					faults = append(faults, fmt.Errorf("the constant `%v`: a rule may only compare with words from the lists", n.Value))
+					faults = append(faults, fmt.Errorf("the constant `%v` is not allowed: a rule may only compare with words from the lists", n.Value))
 					break
 				}
 				entity(uid)
 			default:
 				kind := strings.TrimPrefix(fmt.Sprintf("%T", n), "ast.NodeType")
-				faults = append(faults, fmt.Errorf("the operation %s: a rule may only use and, or, not, ==, !=, in, is, contains, containsAny, containsAll", kind))
+				faults = append(faults, fmt.Errorf("the operation %s is not allowed: a rule may only use and, or, not, ==, !=, in, is, contains, containsAny, containsAll", kind))
 			}
 			return true
 		})

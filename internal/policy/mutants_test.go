@@ -18,7 +18,7 @@ var (
 	condition = regexp.MustCompile(`(?m)^(?:when|unless) .*\}`)
 )
 
-// slips are the ways to get a rule wrong. Each returns the text with one slip, or the
+// slips are typical mistakes in rules. Each function returns the text with one mistake, or the
 // unchanged text.
 var slips = map[string]func(*rand.Rand, string) string{
 	"misspelt attribute": func(rng *rand.Rand, s string) string {
@@ -63,7 +63,7 @@ func once(rng *rand.Rand, s string, find *regexp.Regexp, with func(string) strin
 	return s[:p[0]] + with(s[p[0]:p[1]]) + s[p[1]:]
 }
 
-// spoil leaves out, doubles or changes a letter after a position.
+// spoil omits, doubles or changes a letter after a position.
 func spoil(rng *rand.Rand, w string, from int) string {
 	i := from + rng.IntN(len(w)-from)
 	switch rng.IntN(3) {

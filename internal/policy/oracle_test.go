@@ -8,7 +8,7 @@ import (
 	"github.com/argus-evidence/argus/internal/people"
 )
 
-// oracle is a handwritten check, without Cedar, whether the rules of a folder allow a
+// oracle checks, without Cedar and with handwritten code, whether the rules of a folder allow a
 // request.
 func oracle(folder string, r Request) bool {
 	is := func(roles ...people.Role) bool {

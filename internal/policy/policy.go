@@ -23,8 +23,8 @@ import (
 	"github.com/argus-evidence/argus/internal/people"
 )
 
-// Request is an act that somebody asks to do. Its zero values are the ones that allow
-// least.
+// Request is an act that an actor asks to do. The zero value of each field is the one that
+// allows least.
 type Request struct {
 	Actor  string
 	Roles  []people.Role
@@ -73,9 +73,9 @@ const (
 // Decision is the answer to a request.
 type Decision struct {
 	Allowed bool
-	// Rules are the ids of the rules that decided, in order. There are none if no rule
-	// allows the act. They are meant for the ledger: an asker who learns them learns about
-	// the data.
+	// Rules are the ids of the rules that decided, in order. There are none if no rule allows
+	// the act. They are meant for the ledger: a requester who learns them learns about the
+	// data.
 	Rules []string
 	// Incident is a sentence if the request could not be decided properly, in which case it is
 	// refused. Otherwise it is empty.
@@ -139,7 +139,7 @@ func (p *pair) Get(uid types.EntityUID) (types.Entity, bool) {
 	return action.Entity, known
 }
 
-var errUnknown = errors.New("is in no list of the schema")
+var errUnknown = errors.New("is not in any list of the schema")
 
 // build makes the request in Cedar's form. It sets every attribute in the schema, with the
 // right type. A word that is in no list is an error.

@@ -114,7 +114,7 @@ func TestGate(t *testing.T) {
 		"attribute of wrong type":   {strings.Replace(good, "principal in Role::\"partner\"", "context.kind", 1), cases, "Bool"},
 		"attribute elsewhere":       {strings.Replace(good, "principal in Role::\"partner\"", "resource.class == Class::\"ordinary\"", 1), cases, "class"},
 		"act unknown":               {strings.Replace(good, `"verify"`, `"verfy"`, 1), cases, "verfy"},
-		"role unknown":              {strings.Replace(good, `"partner"`, `"parnter"`, 1), cases, "r.cedar:4: `Role::\"parnter\"` is in no list"},
+		"role unknown":              {strings.Replace(good, `"partner"`, `"parnter"`, 1), cases, "r.cedar:4: `Role::\"parnter\"` is not in any list"},
 		"type unknown":              {strings.Replace(good, `Role::`, `Rol::`, 1), cases, `Rol`},
 		"compares with a text":      {rule(`forbid (principal, action == Action::"verify", resource) when { context.kind == "eio" };`), cases, "r.cedar:4: the constant `eio`"},
 		"constant":                  {rule(`forbid (principal, action == Action::"verify", resource) when { false && context.nosuch };`), cases, "r.cedar:4: the constant `false`"},
@@ -127,8 +127,8 @@ func TestGate(t *testing.T) {
 		"cases of one answer":       {good, "refuse partner verify\n", "it needs cases with both answers"},
 		"case that fails":           {good, cases + "allow partner verify\n", `r.cases:4: "allow partner verify" is refused by r`},
 		"case of the generic rules": {strings.Replace(good, "partner", "custodian", 1), "allow judge verify\nrefuse custodian verify\n", ""},
-		"dead":                      {strings.Replace(good, "principal in Role::\"partner\"", "context.covered && !context.covered", 1), "allow judge verify\nrefuse nobody verify\n", "no case of the rule needs it"},
-		"case without words":        {good, "refuse\n", "r.cases:1: want"},
+		"dead":                      {strings.Replace(good, "principal in Role::\"partner\"", "context.covered && !context.covered", 1), "allow judge verify\nrefuse nobody verify\n", "none of its cases needs the rule"},
+		"case without words":        {good, "refuse\n", "r.cases:1: expected"},
 		"case of no role":           {good, "\n# comment\nrefuse parnter verify\n", `r.cases:3: the word "parnter"`},
 		"case of no act":            {good, "refuse partner verfy\n", `"verfy"`},
 		"case of no circumstance":   {good, "refuse partner verify coverd\n", `"coverd"`},
@@ -136,7 +136,7 @@ func TestGate(t *testing.T) {
 		"nested":                    {rule("forbid (principal, action, resource) when { " + strings.Repeat("(", 1000) + "context.covered" + strings.Repeat(")", 1000) + " };"), cases, "r.cedar:4: the rule has more than 16 nested brackets"},
 		"negated":                   {rule("forbid (principal, action, resource) when { " + strings.Repeat("!", 5000) + "context.covered };"), cases, "too long"},
 		"long":                      {good + "//" + strings.Repeat("x", maxBytes), cases, "longer than"},
-		"no text":                   {good + "// \xff", cases, "not text"},
+		"no text":                   {good + "// \xff", cases, "not valid UTF-8"},
 		"fine":                      {rule(`forbid (principal, action == Action::"beyond", resource) when { context.emergency };`), "allow judge beyond\nrefuse judge beyond emergency\n", ""},
 	} {
 		s, err := Load(fstest.MapFS{"r.cedar": {Data: []byte(c.text)}, "r.cases": {Data: []byte(c.cases)}}, "here")
@@ -193,7 +193,7 @@ func TestOddFolders(t *testing.T) {
 	}
 }
 
-// A request with a word that is in no list is refused, and is an incident. So is the zero
+// A request with a word that is not in any list is refused as an incident. So is the zero
 // request.
 func TestIncidents(t *testing.T) {
 	s := load(t, Generic)

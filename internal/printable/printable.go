@@ -8,9 +8,8 @@ import (
 	"unicode"
 )
 
-// Plain makes evidence safe to print on a terminal: it replaces control
-// characters and marks that change the direction of text, and keeps new lines
-// and tabs.
+// Plain makes evidence safe to print on a terminal: it replaces control characters and marks
+// that change the direction of text, but keeps newlines and tabs.
 func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -58,7 +57,7 @@ func Size(n int64) string {
 	return fmt.Sprintf("%.1f %s", f, units[i])
 }
 
-// Seconds formats how long an act took.
+// Seconds formats the duration of an act.
 func Seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(time.Millisecond).String()
 }
@@ -71,7 +70,7 @@ func Cell(s string) string {
 	return s
 }
 
-// Time formats a time in a zone (RFC 3339), and no time as nothing.
+// Time formats a time in a zone (RFC 3339), and the zero time as "".
 func Time(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return ""

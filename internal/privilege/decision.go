@@ -21,16 +21,16 @@ type Verdict string
 const (
 	// ConfirmedKeep means that the message is protected and stays sealed.
 	ConfirmedKeep Verdict = "confirmed, keep"
-	// ConfirmedDestroy means that the message is protected and is to be destroyed.
+	// ConfirmedDestroy means that the message is protected and must be destroyed.
 	ConfirmedDestroy Verdict = "confirmed, destroy"
-	// RejectedRelease means that the message is not protected and is to be released.
+	// RejectedRelease means that the message is not protected and must be released.
 	RejectedRelease Verdict = "rejected, release"
 )
 
 var verdicts = []Verdict{ConfirmedKeep, ConfirmedDestroy, RejectedRelease}
 
-// A Standing is the state of a message. Only Released messages may be read by anybody
-// other than the judge.
+// A Standing is the state of a message. Only Released messages may be read by anyone other than
+// the judge.
 type Standing string
 
 // The standings.
@@ -79,8 +79,8 @@ const (
 	maxLogLine = 4 << 20
 )
 
-// A Log holds the decisions of all judges, in order. It only grows. Its head belongs in
-// the ledger, since nothing in a log shows that its end was cut off.
+// A Log holds the decisions of all judges, in order. It only grows. Its head belongs in the
+// ledger, because a log itself does not show that it was truncated.
 type Log struct {
 	list []Decision
 	text []byte
@@ -117,7 +117,7 @@ func (l *Log) Append(d Decision) (Decision, error) {
 		return d, fmt.Errorf("decision %d: %w", d.Number, err)
 	}
 	if len(line) > maxLogLine {
-		return d, fmt.Errorf("decision %d takes %d bytes, but at most %d are supported", d.Number, len(line), maxLogLine)
+		return d, fmt.Errorf("decision %d has %d bytes, but at most %d are supported", d.Number, len(line), maxLogLine)
 	}
 	for _, item := range d.Items {
 		l.byItem[item] = append(l.byItem[item], len(l.list))
@@ -131,11 +131,11 @@ func (l *Log) Append(d Decision) (Decision, error) {
 func (l *Log) check(d *Decision) error {
 	switch {
 	case !slices.Contains(verdicts, d.Verdict):
-		return fmt.Errorf("the verdict is unknown; want one of %q", verdicts)
+		return fmt.Errorf("the verdict is unknown; the verdicts are %q", verdicts)
 	case strings.TrimSpace(d.Judge) == "" || strings.TrimSpace(d.Reason) == "":
-		return errors.New("it needs a judge and a reason")
+		return errors.New("it must name a judge and a reason")
 	case len(d.Reason) > maxReason || !utf8.ValidString(d.Reason) || !utf8.ValidString(d.Judge):
-		return fmt.Errorf("the reason has more than %d bytes, or is not UTF-8", maxReason)
+		return fmt.Errorf("the reason is longer than %d bytes, or is not valid UTF-8", maxReason)
 	case len(d.Settles) > maxSettles:
 		return fmt.Errorf("it settles %d decisions, but at most %d are supported", len(d.Settles), maxSettles)
 	case len(d.Items) == 0 || len(d.Items) > maxItems:
@@ -143,9 +143,9 @@ func (l *Log) check(d *Decision) error {
 	case d.Time.IsZero() || d.Time.Year() > 9999:
 		return errors.New("it has no time")
 	case len(l.list) > 0 && d.Time.Before(l.list[len(l.list)-1].Time):
-		return errors.New("it is earlier than the previous decision; correct the clock")
+		return errors.New("its time is earlier than that of the previous decision; correct the clock")
 	case d.CarriedOut && len(d.Settles) > 0:
-		return errors.New("an entry that carries out a verdict settles nothing")
+		return errors.New("an entry that carries out a verdict cannot settle decisions")
 	}
 	items := map[argus.ID]bool{}
 	for _, item := range d.Items {
@@ -185,7 +185,7 @@ func (l *Log) Standing(item argus.ID) Standing {
 			}
 			continue
 		}
-		carried = "" // a later decision about a released message seals it again
+		carried = "" // a later decision about a released message seals the message again
 		for _, n := range d.Settles {
 			settled[n] = true
 		}

@@ -72,7 +72,7 @@ func TestStandings(t *testing.T) {
 	}
 }
 
-// TestDecisionsRefused appends decisions that make no sense or would lose something.
+// TestDecisionsRefused appends decisions that are invalid or would lose information.
 func TestDecisionsRefused(t *testing.T) {
 	l := NewLog()
 	for _, d := range []Decision{decide("X", RejectedRelease, itemA), decide("Y", ConfirmedKeep, itemA), decide("X", ConfirmedDestroy, itemB), carriedOut(ConfirmedDestroy, itemB)} {
@@ -94,14 +94,14 @@ func TestDecisionsRefused(t *testing.T) {
 		"twice":                    change(func(d *Decision) { d.Items = []argus.ID{itemA, itemA} }),
 		"no time":                  change(func(d *Decision) { d.Time = time.Time{} }),
 		"earlier than":             change(func(d *Decision) { d.Time = d.Time.Add(-time.Hour) }),
-		"more than":                change(func(d *Decision) { d.Reason = strings.Repeat("x", maxReason+1) }),
-		"not UTF-8":                change(func(d *Decision) { d.Reason = "\xff" }),
+		"longer than":              change(func(d *Decision) { d.Reason = strings.Repeat("x", maxReason+1) }),
+		"not valid UTF-8":          change(func(d *Decision) { d.Reason = "\xff" }),
 		"has been destroyed":       decide("X", RejectedRelease, itemB),
 		"is conflicting":           carriedOut(RejectedRelease, itemA),
 		"does not exist":           settling(decide("Z", ConfirmedKeep, itemA), 9),
 		"another judge's decision": settling(decide("X", ConfirmedKeep, itemA), 1),
 		"cannot settle decision":   settling(decide("Z", ConfirmedKeep, itemA), 3),
-		"settles nothing":          settling(carriedOut(RejectedRelease, itemA), 1),
+		"cannot settle decisions":  settling(carriedOut(RejectedRelease, itemA), 1),
 	} {
 		if _, err := l.Append(d); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", d, err, want)
@@ -112,7 +112,7 @@ func TestDecisionsRefused(t *testing.T) {
 	}
 }
 
-// TestLogFile checks that each change of a log is found, except a cut between lines,
+// TestLogFile checks that each change to a log is detected, except truncation between lines,
 // which only the head shows.
 func TestLogFile(t *testing.T) {
 	l := NewLog()

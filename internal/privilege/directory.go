@@ -72,7 +72,8 @@ type Entry struct {
 // A Directory lists protected persons. It is itself protected: only a judge may read it.
 type Directory struct {
 	Entries []Entry
-	// salt is random, so that the version of a small directory confirms no guess.
+	// salt is random, so that a guess about a small directory cannot be confirmed by its
+	// version.
 	salt string
 }
 
@@ -93,14 +94,14 @@ const (
 	maxEntryLine   = 256 << 10
 )
 
-// directoryHead is the first line of a directory.
+// directoryHead is the header, the first line of a directory.
 type directoryHead struct {
 	Version int    `json:"argus_directory"`
 	Salt    string `json:"salt"`
 	Entries int    `json:"entries"`
 }
 
-// write writes the canonical form of the directory: JSON lines, with the head first.
+// write writes the canonical form of the directory: JSON lines, with the header first.
 func (d *Directory) write(w io.Writer) error {
 	if len(d.Entries) > MaxEntries {
 		return fmt.Errorf("the directory has %d entries, but at most %d are supported", len(d.Entries), MaxEntries)
@@ -112,7 +113,7 @@ func (d *Directory) write(w io.Writer) error {
 			return err
 		}
 		if len(text) > maxEntryLine {
-			return fmt.Errorf("an entry takes %d bytes, but at most %d are supported", len(text), maxEntryLine)
+			return fmt.Errorf("an entry has %d bytes, but at most %d are supported", len(text), maxEntryLine)
 		}
 		_, _ = out.Write(text)
 		return out.WriteByte('\n')
@@ -131,7 +132,7 @@ func (d *Directory) write(w io.Writer) error {
 	return out.Flush()
 }
 
-// check returns an error if an entry cannot be matched as it is.
+// check returns an error if an entry cannot be used for matching.
 func (e *Entry) check() error {
 	if n := len(e.Identifiers); n == 0 || n > MaxIdentifiers {
 		return fmt.Errorf("it has %d identifiers, want 1 to %d", n, MaxIdentifiers)
@@ -175,7 +176,7 @@ const (
 func parseDay(s string) (int32, error) {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
-		return 0, errors.New("its day does not have the form 2006-01-02")
+		return 0, errors.New("one of its days does not have the form 2006-01-02")
 	}
 	return int32(floorDiv(t.Unix(), 86400)), nil
 }
@@ -188,8 +189,8 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// Version identifies the content of the directory. Seals state it. It does not help to
-// confirm a guess about the content, since the content has a random part.
+// Version identifies the content of the directory. Seals state it. A guess about the content
+// cannot be confirmed with it, because the content has a random part.
 func (d *Directory) Version() (argus.Hash, error) {
 	sum := sha256.New()
 	if err := d.write(sum); err != nil {
@@ -250,7 +251,7 @@ func parseDirectory(r io.Reader) (*Directory, error) {
 		return nil, fmt.Errorf("it has version %d: %w", head.Version, argus.ErrNewer)
 	}
 	if head.Version != 1 || len(head.Salt) != 32 || head.Entries < 0 || head.Entries > MaxEntries {
-		return nil, errors.New("its first line is not the head of a directory")
+		return nil, errors.New("its first line is not the header of a directory")
 	}
 	d := &Directory{salt: head.Salt, Entries: make([]Entry, 0, min(head.Entries, 1<<12))}
 	for range head.Entries {
@@ -264,12 +265,12 @@ func parseDirectory(r io.Reader) (*Directory, error) {
 		d.Entries = append(d.Entries, e)
 	}
 	if in.Scan() || in.Err() != nil {
-		return nil, errors.New("it has more lines than entries")
+		return nil, errors.New("it has lines after the last entry")
 	}
 	return d, nil
 }
 
-// ReadOptions hold the facts that a register does not state itself.
+// ReadOptions state facts that a register itself does not state.
 type ReadOptions struct {
 	// Profession is the profession of entries that state none. By default it is Unstated,
 	// and each such entry is reported as a problem.
@@ -354,7 +355,7 @@ func (raw *rawEntry) entry(o ReadOptions, problem func(reason string)) (e Entry,
 		p, known := professionOf(s)
 		if !known {
 			problem("the profession is unknown")
-			p = Unstated // kept, because protecting one person too many is the smaller mistake
+			p = Unstated // kept, because protecting one person too many is the lesser evil
 		}
 		e.Profession = p
 	} else if e.Profession == Unstated {
@@ -364,7 +365,7 @@ func (raw *rawEntry) entry(o ReadOptions, problem func(reason string)) (e Entry,
 	raw.identify(&e, problem)
 	switch {
 	case len(e.Identifiers) == 0:
-		problem("no account, telephone number, address or domain was understood, so the entry cannot be used to recognise anybody")
+		problem("no account, telephone number, address or domain was understood, so the entry cannot be used to recognise anyone")
 		return e, false
 	case len(e.Identifiers) > MaxIdentifiers:
 		problem(fmt.Sprintf("the entry has more than %d identifiers", MaxIdentifiers))
@@ -373,8 +374,8 @@ func (raw *rawEntry) entry(o ReadOptions, problem func(reason string)) (e Entry,
 	return e, true
 }
 
-// period reads the first and the last day. A day that is not understood sets no limit,
-// which protects more.
+// period reads the first and the last day. A day that is not understood sets no limit: that
+// protects more.
 func (raw *rawEntry) period(e *Entry, problem func(string)) {
 	for _, of := range []struct {
 		field field
@@ -430,9 +431,9 @@ func (raw *rawEntry) identify(e *Entry, problem func(string)) {
 	}
 	for _, s := range raw.values(domainField) {
 		if domain, ok := domainForm(s); !ok {
-			problem("a domain is not understood, or anybody can register a name below it")
+			problem("a domain is not understood, or anyone can register a name under it")
 		} else if isProvider(domain) {
-			problem("a domain belongs to a provider that gives addresses to anybody")
+			problem("a domain belongs to a provider that gives addresses to anyone")
 		} else {
 			add(Identifier{kindDomain, "", domain})
 		}
@@ -508,7 +509,7 @@ func ReadDirectory(ctx context.Context, data []byte, o ReadOptions) (*Directory,
 	if o.Jurisdiction != "" {
 		code, ok := countryCode(o.Jurisdiction)
 		if !ok {
-			return nil, nil, errors.New("read the register: want a two-letter country code like NL")
+			return nil, nil, errors.New("read the register: the country must be a two-letter code like NL")
 		}
 		o.Jurisdiction = code
 	}

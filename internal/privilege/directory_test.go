@@ -66,7 +66,7 @@ func TestReadDirectory(t *testing.T) {
 	if report.Rows != report.Entries+report.Lost() || report.Entries != 3 || report.Lost() != 2 {
 		t.Errorf("%d rows, %d entries, %d lost: %+v", report.Rows, report.Entries, report.Lost(), report.Problems)
 	}
-	for _, want := range []string{"a telephone number is not understood", "a provider that gives addresses", "cannot be used to recognise anybody", "the row is broken", "the profession is unknown", "anybody can register a name below it"} {
+	for _, want := range []string{"a telephone number is not understood", "a provider that gives addresses", "cannot be used to recognise anyone", "the row is broken", "the profession is unknown", "anyone can register a name under it"} {
 		if !slices.ContainsFunc(report.Problems, func(p Problem) bool { return strings.Contains(p.Reason, want) }) {
 			t.Errorf("no problem says %q: %+v", want, report.Problems)
 		}
@@ -133,8 +133,8 @@ func TestReadWorkbook(t *testing.T) {
 	}
 }
 
-// TestSealedDirectory checks that each change of a sealed directory is found, and who can
-// read it.
+// TestSealedDirectory checks that each change to a sealed directory is detected, and who can
+// read the directory.
 func TestSealedDirectory(t *testing.T) {
 	to, ids := testRecipients(t)
 	d := NewDirectory([]Entry{{Name: "A", Profession: Doctor, Identifiers: []Identifier{{kindPhone, "", "+31206241111"}}}})

@@ -13,8 +13,8 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A Setup says who can open the seals of a store, and which key its hashes are made with,
-// without saying the key. docs/format/privilege.md describes the file.
+// A Setup names the keys that can open the seals of a store, and identifies the key of the
+// store's hashes without revealing it. docs/format/privilege.md describes the file.
 type Setup struct {
 	Version    int      `json:"argus_privilege"`
 	Recipients []string `json:"recipients"`
@@ -23,7 +23,7 @@ type Setup struct {
 	to *Recipients
 }
 
-// maxSetup is the most bytes of a setup.
+// maxSetup is the maximum size of a setup in bytes.
 const maxSetup = 1 << 20
 
 // NewSetup makes the setup of a store. lines are public keys, as for [ParseRecipients].
@@ -39,7 +39,7 @@ func NewSetup(lines string, key Key) (*Setup, error) {
 	return s, nil
 }
 
-// Encode returns the file.
+// Encode returns the content of the file.
 func (s *Setup) Encode() ([]byte, error) {
 	text, err := json.MarshalIndent(s, "", "  ")
 	return append(text, '\n'), err
@@ -52,7 +52,7 @@ func ParseSetup(data []byte) (*Setup, error) {
 		return nil, fmt.Errorf("read the setup of privilege: %w: %w", err, argus.ErrDamaged)
 	}
 	if len(data) > maxSetup {
-		return fail(fmt.Errorf("it has more than %d bytes", maxSetup))
+		return fail(fmt.Errorf("it is longer than %d bytes", maxSetup))
 	}
 	if err := json.Unmarshal(data, s); err != nil {
 		return fail(err)
@@ -61,7 +61,7 @@ func ParseSetup(data []byte) (*Setup, error) {
 	case s.Version > 1:
 		return nil, fmt.Errorf("read the setup of privilege: it has version %d: %w", s.Version, argus.ErrNewer)
 	case s.Version != 1 || err != nil || len(sum) != KeySize:
-		return fail(errors.New("it is none of version 1"))
+		return fail(errors.New("it is not a file of version 1"))
 	}
 	var err error
 	if s.to, err = ParseRecipients(strings.Join(s.Recipients, "\n")); err != nil {
@@ -74,7 +74,7 @@ func ParseSetup(data []byte) (*Setup, error) {
 func (s *Setup) To() *Recipients { return s.to }
 
 // ErrOtherKey means that a key is not the one with which privilege was set up.
-var ErrOtherKey = errors.New("the key is not the one that was made for this store")
+var ErrOtherKey = errors.New("the key does not belong to this store")
 
 // Fits returns [ErrOtherKey] if a key is not that of the store.
 func (s *Setup) Fits(key Key) error {
@@ -87,8 +87,8 @@ func (s *Setup) Fits(key Key) error {
 
 const directoryMagic = "ARGUSPF1"
 
-// JoinDirectory makes one file of a set and of the sealed directory that it was made from,
-// so that neither can be replaced alone.
+// JoinDirectory makes one file of a set and of the sealed directory that it was made from, so
+// that neither can be replaced without the other.
 func JoinDirectory(set *Set, sealed []byte) []byte {
 	rows := set.Encode()
 	out := binary.LittleEndian.AppendUint64([]byte(directoryMagic), uint64(len(rows)))
@@ -99,7 +99,7 @@ func JoinDirectory(set *Set, sealed []byte) []byte {
 func SplitDirectory(file []byte) (set, sealed []byte, err error) {
 	head := len(directoryMagic) + 8
 	if len(file) < head || string(file[:len(directoryMagic)]) != directoryMagic {
-		return nil, nil, fmt.Errorf("read the directory: it is none of version 1: %w", argus.ErrDamaged)
+		return nil, nil, fmt.Errorf("read the directory: it is not a file of version 1: %w", argus.ErrDamaged)
 	}
 	n := binary.LittleEndian.Uint64(file[len(directoryMagic):])
 	if file = file[head:]; n > uint64(len(file)) {
@@ -143,8 +143,8 @@ func NewGuard(setup *Setup, key Key, set, state []byte, countries ...string) (*G
 	return g, g.Use(set)
 }
 
-// Use makes the guard judge by another set, which was encoded under its key. It keeps what
-// it has learned.
+// Use makes the guard judge by a different set, which must have been encoded with the guard's
+// key. The guard keeps what it has learned.
 func (g *Guard) Use(set []byte) error {
 	s, err := ParseSet(set, g.key)
 	if err != nil {
@@ -180,7 +180,7 @@ func (g *Guard) count() {
 	}
 }
 
-// Changes is a number that rises whenever something new is learned.
+// Changes returns a number that rises whenever the guard learns something new.
 func (g *Guard) Changes() uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -197,7 +197,7 @@ func (g *Guard) State() []byte {
 // NewBatch makes a batch for the recipients of the store ([NewBatch]).
 func (g *Guard) NewBatch() (*Batch, []byte, error) { return NewBatch(g.setup.to) }
 
-// Recipients are the public keys that everything is sealed to, in age's notation.
+// Recipients returns the public keys to which messages are sealed, in age's notation.
 func (g *Guard) Recipients() []string { return g.setup.Recipients }
 
 // Directory is the version of the directory in use.
@@ -210,7 +210,7 @@ func (g *Guard) Directory() argus.Hash {
 // IDKey is the key of the ids of sealed records.
 func (g *Guard) IDKey() []byte { return g.key.mac("ids").Sum(nil) }
 
-// Name returns a keyed hash in the place of a name.
+// Name returns a keyed hash that replaces a name.
 func (g *Guard) Name(name string) string {
 	t := tagger{mac: g.key.mac("names")}
 	sum := t.tag("name", name)

@@ -24,7 +24,8 @@ func testSetup(t testing.TB, key Key) *Setup {
 	return s
 }
 
-// A setup comes back as it was, tells its key from others, and does not hold it.
+// An encoded setup is read as the same setup, distinguishes its key from others, and does not
+// contain it.
 func TestSetup(t *testing.T) {
 	key := NewKey()
 	s := testSetup(t, key)
@@ -59,7 +60,8 @@ func TestSetup(t *testing.T) {
 	}
 }
 
-// Set and sealed directory are one file. A part of it is no directory.
+// A set and its sealed directory form one file. A part of the file is not accepted as a
+// directory.
 func TestDirectoryFile(t *testing.T) {
 	key := NewKey()
 	set, err := NewSet(NewDirectory(nil), key)
@@ -78,7 +80,7 @@ func TestDirectoryFile(t *testing.T) {
 	}
 }
 
-// A guard works with its own key only, and what it has learned survives it.
+// A guard works only with its own key, and its state can be passed to another guard.
 func TestGuard(t *testing.T) {
 	key := NewKey()
 	setup := testSetup(t, key)

@@ -15,7 +15,7 @@ const (
 	kindAccount = "account" // on a service; "" for any service
 	kindPhone   = "phone"   // E.164: +32470123456
 	kindEmail   = "email"   // in lower case; also used for Jabber accounts
-	kindDomain  = "domain"  // of a firm; it matches every address below it
+	kindDomain  = "domain"  // of a firm; it matches every address in it and its subdomains
 )
 
 // An Identifier is one way to recognise a person, in its normal form.
@@ -32,8 +32,8 @@ func accountForm(account string) string {
 	return strings.ToLower(strings.TrimPrefix(argus.CleanName(account), "@"))
 }
 
-// leastBare is the minimum number of digits in an international number that lacks its +.
-// The numbers that services assign to their users are shorter.
+// leastBare is the minimum number of digits in an international number without its +. The user
+// numbers that services assign are shorter.
 const leastBare = 11
 
 // phoneForm returns a telephone number in E.164. It accepts any spelling in international
@@ -53,7 +53,7 @@ func phoneForm(written string, countries []string) (string, bool) {
 		return normal, true
 	}
 	if strings.HasPrefix(written, "+") || strings.HasPrefix(written, "00") {
-		return "", false // it is international, but has no country's length
+		return "", false // it is international, but its length is not valid in any country
 	}
 	for _, country := range countries {
 		number, err := phonenumbers.Parse(written, country)
@@ -74,8 +74,8 @@ func emailForm(written string) (string, bool) {
 	return normal, ok && strings.Contains(normal, "@")
 }
 
-// domainForm returns the domain in a domain, an address or a link. It returns false for a
-// domain below which anybody may register a name.
+// domainForm returns the domain of an address or a link, or a domain itself. It returns false
+// for a public suffix, under which anyone can register a name.
 func domainForm(written string) (string, bool) {
 	s := strings.ToLower(argus.CleanName(written))
 	if i := strings.Index(s, "://"); i >= 0 {

@@ -1,10 +1,10 @@
 // Package privilege recognises protected communication, such as that of lawyers and their clients, and seals it to a judge.
 //
-// Three matchers look at each copy of a message. They use a directory of protected
-// persons, which is matched by keyed hash; the words of the message and of its
-// conversation; and the protected messages seen before, which this one may copy, forward
-// or answer. A message that any of them finds is only suspected: a judge decides. A
-// message that none of them finds may still be protected.
+// Three matchers look at each copy of a message. They use a directory of protected persons,
+// which is matched by keyed hash; the text of the message and of its conversation; and the
+// protected messages seen before, which this one may copy, forward or answer. A message that
+// any of them finds is only suspected: a judge decides. A message that none of them finds may
+// still be protected.
 //
 // The package changes nothing and stores nothing. docs/privilege.md describes the design,
 // the files and the limits.
@@ -114,7 +114,7 @@ func NewKey() Key {
 func ParseKey(text string) (k Key, err error) {
 	b, err := hex.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(b) != KeySize {
-		return k, fmt.Errorf("parse the key of protected persons: want %d hexadecimal digits", 2*KeySize) // never the text itself
+		return k, fmt.Errorf("parse the key of protected persons: it must have %d hexadecimal digits", 2*KeySize) // never the text itself
 	}
 	copy(k[:], b)
 	return k, nil
@@ -139,7 +139,7 @@ func (k Key) mac(use string) hash.Hash {
 	return hmac.New(sha256.New, sub)
 }
 
-// A tag is a keyed hash, cut to 16 bytes: among 2^32 tags, the probability that two are
+// A tag is a keyed hash, truncated to 16 bytes: among 2^32 tags, the probability that two are
 // equal is 2^-65.
 type tag [16]byte
 
@@ -165,7 +165,7 @@ func (t *tagger) tag(kind string, parts ...string) (out tag) {
 // errKey returns the error for a file that does not authenticate under the key. A file
 // made with another key cannot be told from a damaged one.
 func errKey(what string) error {
-	return fmt.Errorf("%s is damaged, or was made with another key: %w", what, argus.ErrDamaged)
+	return fmt.Errorf("%s is damaged, or was made with a different key: %w", what, argus.ErrDamaged)
 }
 
 var errTruncated = errors.New("it ends early")

@@ -104,8 +104,8 @@ func directPair(m *argus.Message) (a, b string, ok bool) {
 	return a, b, m.From == "" || m.From == a || m.From == b
 }
 
-// direct returns the other account of a direct conversation. A conversation is direct if
-// its name says so, or if it has no name of its own and one receiver.
+// direct returns the other account of a direct conversation. A conversation is direct if its
+// name shows that, or if it has no name of its own and one receiver.
 func direct(m *argus.Message) (other string, ok bool) {
 	if a, b, ok := directPair(m); ok {
 		if m.From == a {
@@ -310,7 +310,7 @@ func (r *Recogniser) judgePeople(m *argus.Message, f *Finding) {
 			f.add(ByDirectory, "a party: "+profession.String(), account)
 		}
 		if a := r.state.accounts[p.tag]; a != nil && a.known() {
-			f.add(ByContext, "a party is known from words or names", account)
+			f.add(ByContext, "a party was recognised by words or names", account)
 		}
 	}
 	if m.ForwardedFrom != "" {
@@ -336,7 +336,7 @@ func (r *Recogniser) judgeConversation(conv tag, f *Finding) {
 		f.add(ByContext, "the conversation", "")
 	}
 	if !c.listed && slices.ContainsFunc(c.members, func(t tag) bool { a := r.state.accounts[t]; return a != nil && a.known() }) {
-		f.add(ByContext, "a member of the conversation is known from words or names", "")
+		f.add(ByContext, "a member of the conversation was recognised by words or names", "")
 	}
 }
 
@@ -363,13 +363,13 @@ func (r *Recogniser) judgeWords(found []match, f *Finding) {
 }
 
 const (
-	// leastCopied is the minimum number of words in a text for its copy elsewhere to
-	// count; shorter texts may be alike by chance.
+	// leastCopied is the minimum number of words in a text for its copy elsewhere to count;
+	// shorter texts may be equal by chance.
 	leastCopied = 8
-	// leastQuoted is the same for a text, or a sentence, in a quotation or a forward.
+	// leastQuoted is the same limit for a text or a sentence that is quoted or forwarded.
 	leastQuoted = 4
-	// smallImage is the size in bytes up to which an image is ignored: logos and icons
-	// are in every mail from a firm.
+	// smallImage is the size in bytes up to which an image is ignored, because every mail from
+	// a firm has its logos and icons.
 	smallImage = 32 << 10
 )
 
@@ -405,12 +405,12 @@ func (r *Recogniser) judgeRepeats(s Sighting, conv tag, f *Finding) {
 		least = leastQuoted
 	}
 	if r.copied(&r.scan, least) {
-		f.add(ByPropagation, "has the words of a protected message", "")
+		f.add(ByPropagation, "has the same text as a protected message", "")
 	}
 	if quoted != "" {
 		r.quoted.read(own)
 		if r.copied(&r.quoted, leastCopied) {
-			f.add(ByPropagation, "has the words of a protected message", "")
+			f.add(ByPropagation, "has the same text as a protected message", "")
 		}
 		r.judgeQuotation(quoted, f)
 	}

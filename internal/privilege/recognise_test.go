@@ -117,8 +117,8 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestBroadcast checks that a lawyer among many receivers protects nothing, but a lawyer
-// who sends does.
+// TestBroadcast checks that a lawyer among many receivers does not protect a message, but a
+// lawyer who sends it does.
 func TestBroadcast(t *testing.T) {
 	for _, one := range []struct {
 		from  string

@@ -27,7 +27,7 @@ var columnsText string
 //go:embed professions.txt
 var professionsText string
 
-// providersText lists domains that give addresses to anybody.
+// providersText lists domains in which anyone can get an address.
 //
 //go:embed providers.txt
 var providersText string
@@ -61,7 +61,7 @@ var (
 	}
 )
 
-// isProvider reports whether anybody can get an address in a domain.
+// isProvider reports whether anyone can get an address in a domain.
 func isProvider(domain string) bool { return slices.Contains(providers, domain) }
 
 // professionOf returns the profession that any word of a text names.
@@ -105,7 +105,7 @@ func (raw *rawEntry) add(c column, text string) {
 
 var errNoColumn = errors.New("no column or key is known; there must be one for telephone numbers, e-mail addresses, domains or accounts")
 
-// recognises reports whether somebody can be recognised by one of the columns.
+// recognises reports whether one of the columns can be used to recognise a person.
 func recognises(columns []column) bool {
 	return slices.ContainsFunc(columns, func(c column) bool {
 		return c.field == phoneField || c.field == emailField || c.field == domainField || c.field == accountField
@@ -115,8 +115,8 @@ func recognises(columns []column) bool {
 // headerRows is the number of rows in which the header of a sheet is looked for.
 const headerRows = 32
 
-// readTable reads CSV with any usual delimiter, or a workbook. The header of a sheet is
-// the first row that names a column by which somebody can be recognised.
+// readTable reads CSV with any usual delimiter, or a workbook. The header of a sheet is the
+// first row that names a column by which a person can be recognised.
 func readTable(ctx context.Context, data []byte, take func(uint64, *rawEntry) error, lost func(uint64, string)) error {
 	in := reader.Input{Name: "register", Size: int64(len(data)), File: bytes.NewReader(data)}
 	rows := sheetdoc.CSV(ctx, in, delimiterOf(data), sheetdoc.HeaderCells, 0)
@@ -174,7 +174,7 @@ func blank(cells []sheetdoc.Cell) bool {
 	return !slices.ContainsFunc(cells, func(c sheetdoc.Cell) bool { return strings.TrimSpace(c.Text) != "" })
 }
 
-// delimiterOf returns the delimiter that occurs most often in the first lines.
+// delimiterOf returns the delimiter that is most frequent in the first lines.
 func delimiterOf(data []byte) byte {
 	head := data[:min(len(data), 4096)]
 	best, most := byte(','), 0
@@ -193,7 +193,7 @@ func readJSON(_ context.Context, data []byte, take func(uint64, *rawEntry) error
 	one := func(text json.RawMessage) error {
 		n++
 		var object map[string]any
-		_ = json.Unmarshal(text, &object) // anything other than an object leaves it nil
+		_ = json.Unmarshal(text, &object) // it stays nil for any other value
 		if object == nil {
 			lost(n, "it is not a JSON object")
 			return nil
@@ -226,8 +226,8 @@ func readJSON(_ context.Context, data []byte, take func(uint64, *rawEntry) error
 	return nil
 }
 
-// eachOfList calls one for each element of a list. A broken list is an error, because
-// nobody knows how many entries follow.
+// eachOfList calls one for each element of a list. A broken list is an error, because it is
+// unknown how many entries follow.
 func eachOfList(data []byte, one func(json.RawMessage) error) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if _, err := dec.Token(); err != nil {
@@ -246,7 +246,7 @@ func eachOfList(data []byte, one func(json.RawMessage) error) error {
 		return fmt.Errorf("the list does not end: %w", errTruncated)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("something follows the list at byte %d", dec.InputOffset())
+		return fmt.Errorf("unexpected data after the list at byte %d", dec.InputOffset())
 	}
 	return nil
 }

@@ -61,13 +61,13 @@ type rule struct {
 	kind ruleKind
 	// name consists of the file and the line, as in nl:12.
 	name string
-	// tag identifies the pattern, not its place.
+	// tag identifies the pattern, not its line.
 	tag uint32
 	// gapped is set if the pattern has a gap.
 	gapped bool
 }
 
-// The limits of rules. They bound the time per word of a text.
+// The limits of rules. They bound the time for each word of a text.
 const (
 	maxRuleWords    = 12
 	maxRuleVariants = 4096 // per line
@@ -122,7 +122,7 @@ func ParseRules(folder fs.FS) (*Rules, error) {
 		return nil, fmt.Errorf("read the rules: %w", err)
 	}
 	if len(names) == 0 {
-		return nil, errors.New("read the rules: there is no file")
+		return nil, errors.New("read the rules: the folder has no rules")
 	}
 	r := &Rules{}
 	sum := sha256.New()
@@ -159,7 +159,7 @@ func (r *Rules) line(lang string, number int, text string) error {
 	word, pattern, ok := strings.Cut(text, " ")
 	kind, known := kindNames[word]
 	if !ok || !known {
-		return fmt.Errorf("want a kind (%s) and a pattern", "not, protects, addresses, speaks, reports, counsel, profession, matter, name")
+		return fmt.Errorf("a line needs a kind (%s) and a pattern", "not, protects, addresses, speaks, reports, counsel, profession, matter, name")
 	}
 	variants, err := variantsOf(pattern)
 	if err != nil {
@@ -370,7 +370,7 @@ func (s *scanner) scan() []match {
 	if len(s.found) == 0 {
 		return nil
 	}
-	// Keep the longest match of each rule at each place. Then remove matches inside a frame
+	// Keep the longest match of each rule at each position. Then remove matches inside a frame
 	// or inside a longer match.
 	slices.SortFunc(s.found, func(a, b match) int {
 		if a.first != b.first {
@@ -391,8 +391,8 @@ func (s *scanner) scan() []match {
 	return kept
 }
 
-// reach is the distance around a match within which others are looked for, since no match
-// is longer.
+// reach is the distance around a match within which overlapping matches are looked for, because
+// no match is longer.
 const reach = maxRuleWords * (maxGap + 1)
 
 // covered reports whether a frame overlaps a match, or whether it is a weak match inside
@@ -422,8 +422,8 @@ func (s *scanner) covered(all []match, i int) bool {
 	return false
 }
 
-// walk follows the patterns from a node along the words that begin at at. The depth of
-// the tree and the sizes of gaps limit its time.
+// walk matches the patterns under a node against the words from index at on. Its running time
+// is bounded by the depth of the tree and the sizes of the gaps.
 func (s *scanner) walk(n *node, first, at, gap int) {
 	if gap == 0 {
 		for _, number := range n.rules {
@@ -486,7 +486,7 @@ func (s *scanner) leap(n *node, first, at int) {
 	}
 }
 
-// quote returns the text of a match, cut to a maximum length.
+// quote returns the text of a match, truncated to a maximum length.
 func (s *scanner) quote(m match) string {
 	const most = 200
 	words := s.text[s.starts[m.first]:max(s.ends[m.last], s.starts[m.first])]

@@ -13,7 +13,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// talk makes the messages of a conversation between two people from their turns.
+// talk makes the messages of a conversation between two people from the texts of their turns.
 func talk(n int, turns string) (list []Sighting) {
 	a, b := fmt.Sprintf("a%d", n), fmt.Sprintf("b%d", n)
 	for i, text := range strings.Split(turns, " || ") {
@@ -91,8 +91,8 @@ func byLanguage(t *testing.T, file string, recall, share float64) {
 // TestRulesSayWhatIsWrong checks the errors for broken rules.
 func TestRulesSayWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		"protects":                          "want a kind",
-		"wish my lawyer":                    "want a kind",
+		"protects":                          "a line needs a kind",
+		"wish my lawyer":                    "a line needs a kind",
 		"reports (my|our lawyer":            "is not closed",
 		"reports (my|(our)) lawyer":         "inside another",
 		"reports my) lawyer":                "outside a bracket",

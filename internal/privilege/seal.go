@@ -27,7 +27,7 @@ type Fingerprint [16]byte
 
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
-// Recipients are the people who can open a seal: the judge and at least one other, since
+// Recipients are the people who can open a seal: the judge and at least one other, because
 // losing a key must not mean losing the evidence.
 type Recipients struct {
 	keys   []age.Recipient
@@ -55,7 +55,7 @@ func ParseRecipients(lines string) (*Recipients, error) {
 		}
 		keys, err := age.ParseRecipients(strings.NewReader(line))
 		if err != nil || len(keys) != 1 {
-			return nil, fmt.Errorf("parse the judge's keys: %q is not a public key of age", line)
+			return nil, fmt.Errorf("parse the judge's keys: %q is not an age public key", line)
 		}
 		sum := sha256.Sum256([]byte(line))
 		f := Fingerprint(sum[:16])
@@ -69,11 +69,11 @@ func ParseRecipients(lines string) (*Recipients, error) {
 	}
 	switch n := len(to.keys); {
 	case n < leastRecipients:
-		return nil, fmt.Errorf("parse the judge's keys: %d different keys, want at least %d, since losing a key must not mean losing the evidence", n, leastRecipients)
+		return nil, fmt.Errorf("parse the judge's keys: the number of different keys is %d, but at least %d are needed, because losing one must not mean losing the evidence", n, leastRecipients)
 	case n > mostRecipients:
 		return nil, fmt.Errorf("parse the judge's keys: %d keys, but at most %d are supported", n, mostRecipients)
 	case hybrid != 0 && hybrid != n:
-		return nil, errors.New("parse the judge's keys: some are post-quantum keys (age1pq1…) and some are not; the seal would be as weak as the weakest")
+		return nil, errors.New("parse the judge's keys: some are post-quantum keys (age1pq1…) and some are not; the seal would be as weak as the weakest key")
 	}
 	return to, nil
 }
@@ -83,7 +83,7 @@ func (to *Recipients) Fingerprints() []Fingerprint { return slices.Clone(to.prin
 
 func (to *Recipients) encrypt(w io.Writer) (io.WriteCloser, error) {
 	if to == nil || len(to.keys) < leastRecipients {
-		return nil, fmt.Errorf("want at least %d recipients", leastRecipients)
+		return nil, fmt.Errorf("at least %d recipients are needed", leastRecipients)
 	}
 	return age.Encrypt(w, to.keys...)
 }
@@ -91,7 +91,8 @@ func (to *Recipients) encrypt(w io.Writer) (io.WriteCloser, error) {
 // ErrNoKey means that none of the given private keys opens a seal.
 var ErrNoKey = errors.New("none of the given private keys opens it")
 
-// decrypt opens an age file. Damage further on in the file is an error of the reader.
+// decrypt opens an age file. If a later part of the file is damaged, the reader returns the
+// error.
 func decrypt(file []byte, identities []age.Identity) (io.Reader, error) {
 	if len(identities) == 0 {
 		return nil, ErrNoKey
@@ -120,13 +121,12 @@ const (
 	messageMagic  = "ARGUSPM1"
 	// leastPadded is the minimum padded size, so that all short messages look alike.
 	leastPadded = 512
-	// MaxSealed is the maximum number of bytes in one seal, which is more than a record
-	// has.
+	// MaxSealed is the maximum number of bytes in one seal; a record is always smaller.
 	MaxSealed = 64 << 20
 )
 
-// NewBatch makes the key of a batch and its envelope, an age file that follows a head.
-// The envelope must be durable before any message that is sealed with the batch.
+// NewBatch makes the key of a batch and its envelope, which is an age file after a header. The
+// envelope must be durable before any message that is sealed with the batch.
 func NewBatch(to *Recipients) (*Batch, []byte, error) {
 	b := &Batch{}
 	if _, err := rand.Read(b.key[:]); err != nil {
@@ -154,13 +154,13 @@ func derive(key, salt []byte, use string) []byte {
 
 func (b *Batch) commitment() argus.Hash { return argus.Hash(derive(b.key[:], nil, "batch")) }
 
-// wrap makes an envelope: a head, followed by an age file that contains the key and the
-// hash of the head.
+// wrap makes an envelope: a header, followed by an age file that contains the key and the hash
+// of the header.
 func (b *Batch) wrap(to *Recipients) ([]byte, error) {
 	out := bytes.NewBufferString(envelopeMagic)
 	out.Write(b.id[:])
 	if to == nil {
-		return nil, fmt.Errorf("want at least %d recipients", leastRecipients)
+		return nil, fmt.Errorf("at least %d recipients are needed", leastRecipients)
 	}
 	out.Write(appendPrints(nil, to.prints))
 	head := sha256.Sum256(out.Bytes())
@@ -188,7 +188,7 @@ func appendPrints(out []byte, prints []Fingerprint) []byte {
 
 func cutPrints(b []byte) (prints []Fingerprint, rest []byte, err error) {
 	if len(b) == 0 || b[0] < leastRecipients || b[0] > mostRecipients || len(b)-1 < int(b[0])*len(Fingerprint{}) {
-		return nil, nil, errors.New("its list of recipients is impossible")
+		return nil, nil, errors.New("its list of recipients is invalid")
 	}
 	n := int(b[0])
 	for b = b[1:]; n > 0; n-- {
@@ -237,15 +237,14 @@ func OpenEnvelope(data []byte, identities ...age.Identity) (*Batch, error) {
 	}
 	b := &Batch{key: [KeySize]byte(plain[:KeySize]), id: e.Batch, prints: e.Recipients}
 	if b.commitment() != b.id {
-		return nil, fmt.Errorf("open an envelope: it holds the key of another batch: %w", argus.ErrDamaged)
+		return nil, fmt.Errorf("open an envelope: it holds the key of a different batch: %w", argus.ErrDamaged)
 	}
 	return b, nil
 }
 
-// Reseal makes an envelope of the same batch for other recipients, such as a new judge.
-// It needs the private key of one of the present recipients. No sealed message changes.
-// The present recipients can still open the earlier envelope, as long as a copy of it
-// exists.
+// Reseal makes an envelope of the same batch for different recipients, such as a new judge. It
+// needs the private key of one of the present recipients. No sealed message changes. The
+// present recipients can still open the earlier envelope, as long as a copy of it exists.
 func Reseal(envelope []byte, to *Recipients, identities ...age.Identity) ([]byte, error) {
 	b, err := OpenEnvelope(envelope, identities...)
 	if err != nil {
@@ -287,7 +286,7 @@ func Padded(size int) int {
 // Seal pads and encrypts a message, and adds its readable part.
 func (b *Batch) Seal(plain []byte, class Class, directory argus.Hash) ([]byte, error) {
 	if len(plain) > MaxSealed || class == None || int(class) >= len(classWords) {
-		return nil, fmt.Errorf("seal a message of %d bytes found by %s: want a finding and at most %d bytes", len(plain), class, MaxSealed)
+		return nil, fmt.Errorf("seal a message of %d bytes found by %s: it needs a finding and must not be longer than %d bytes", len(plain), class, MaxSealed)
 	}
 	size := Padded(4 + len(plain))
 	out := make([]byte, 0, len(messageMagic)+1+3*sha256.Size+1+16*len(b.prints)+size+16)
@@ -345,7 +344,7 @@ func cutSealed(sealed []byte) (a About, salt, body []byte, err error) {
 		return fail(err)
 	}
 	if size := len(body) - 16; size < leastPadded || size > Padded(4+MaxSealed) || Padded(size) != size {
-		return fail(errors.New("its size is impossible"))
+		return fail(errors.New("its size is invalid"))
 	}
 	return a, salt, body, nil
 }
@@ -357,7 +356,7 @@ func (b *Batch) Open(sealed []byte) ([]byte, About, error) {
 		return nil, a, err
 	}
 	if a.Batch != b.id {
-		return nil, a, errors.New("open a sealed message: its key is in another envelope")
+		return nil, a, errors.New("open a sealed message: its key is in a different envelope")
 	}
 	aead, nonce, err := b.cipher(salt)
 	if err != nil {
@@ -369,7 +368,7 @@ func (b *Batch) Open(sealed []byte) ([]byte, About, error) {
 	}
 	n := int(binary.LittleEndian.Uint32(plain))
 	if n > len(plain)-4 || Padded(4+n) != len(plain) || slices.ContainsFunc(plain[4+n:], func(c byte) bool { return c != 0 }) {
-		return nil, About{}, fmt.Errorf("open a sealed message: its padding is wrong: %w", argus.ErrDamaged)
+		return nil, About{}, fmt.Errorf("open a sealed message: its padding is invalid: %w", argus.ErrDamaged)
 	}
 	return plain[4 : 4+n : 4+n], a, nil
 }

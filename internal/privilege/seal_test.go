@@ -16,7 +16,7 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/form"
 )
 
-// TestSeal opens sealed messages with either key, and checks that each change is found.
+// TestSeal opens sealed messages with either key, and checks that each change is detected.
 func TestSeal(t *testing.T) {
 	to, ids := testRecipients(t)
 	batch, envelope, err := NewBatch(to)
@@ -197,7 +197,7 @@ func TestPadded(t *testing.T) {
 	}
 }
 
-// TestSealSizes seals and opens messages of all sizes around the padded sizes.
+// TestSealSizes seals and opens messages of all sizes near the padded sizes.
 func TestSealSizes(t *testing.T) {
 	to, _ := testRecipients(t)
 	batch, _, err := NewBatch(to)
@@ -206,7 +206,7 @@ func TestSealSizes(t *testing.T) {
 	}
 	sizes := map[int]bool{}
 	for _, n := range []int{0, 1, 2, 507, 508, 509, 540, 541, 5000, 70_000} {
-		plain := bytes.Repeat([]byte{0}, n) // looks like its own padding
+		plain := bytes.Repeat([]byte{0}, n) // ends like padding
 		sealed, err := batch.Seal(plain, ByDirectory, argus.Hash{})
 		if err != nil {
 			t.Fatal(err)

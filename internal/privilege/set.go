@@ -14,11 +14,10 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A Set matches accounts with a directory that it does not contain. It holds keyed hashes
-// of the identifiers, with the days and the profession of each. Without the key, it
-// reveals only the number of identifiers, and nobody can test a guess. With the key,
-// anybody can test guesses: telephone numbers have so few digits that all of them can be
-// tried within hours.
+// A Set matches accounts with a directory that it does not contain. It holds keyed hashes of
+// the identifiers, with the days and the profession of each. Without the key, it reveals only
+// the number of identifiers, and guesses cannot be tested. With the key, anyone can test
+// guesses: telephone numbers have so few digits that all of them can be tried within hours.
 //
 // A Set does not change and may be used by several goroutines.
 type Set struct {
@@ -112,9 +111,8 @@ func (k Key) authentic(use string, data []byte) ([]byte, bool) {
 	return body, hmac.Equal(mac.Sum(nil), sum)
 }
 
-// ParseSet reads a set that was encoded with the same key. If anything has changed, the
-// error wraps argus.ErrDamaged: a set with missing rows would protect fewer people without
-// anybody noticing.
+// ParseSet reads a set that was encoded with the same key. If anything has changed, the error
+// wraps argus.ErrDamaged: a set with missing rows would silently protect fewer people.
 func ParseSet(data []byte, key Key) (*Set, error) {
 	body, ok := key.authentic("set", data)
 	if !ok {
@@ -141,7 +139,7 @@ func parseRows(body []byte, key Key) (*Set, error) {
 		b := body[i*setRowSize:]
 		r := setRow{tag(b[:16]), int32(binary.LittleEndian.Uint32(b[16:])), int32(binary.LittleEndian.Uint32(b[20:])), Profession(b[24])}
 		if r.until < r.from || int(r.profession) >= len(professionWords) || i > 0 && s.rows[i-1].compare(r) >= 0 {
-			return nil, fmt.Errorf("row %d is impossible or out of order", i+1)
+			return nil, fmt.Errorf("row %d is invalid or out of order", i+1)
 		}
 		s.rows[i] = r
 	}
@@ -178,7 +176,7 @@ func (p party) protectedOn(sent argus.Time) (Profession, bool) {
 	return Unstated, false
 }
 
-// A Matcher looks up the parties of messages in a set. It caches accounts, but this never
+// A Matcher looks up the parties of messages in a set. It caches accounts; the cache never
 // changes an answer. Each goroutine needs its own.
 type Matcher struct {
 	set       *Set

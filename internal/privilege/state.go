@@ -15,7 +15,8 @@ import (
 // days, but no text and no account. It only grows. After [Recogniser.Backwards], the same
 // messages give the same state, whatever order they arrived in.
 type State struct {
-	// conversations and accounts hold those with a finding, and groups.
+	// conversations holds the groups and the conversations with a finding, accounts the
+	// accounts with a finding.
 	conversations map[tag]*conversation
 	accounts      map[tag]*account
 	// seen holds keyed hashes from protected messages: ids, the service's ids, texts,
@@ -40,7 +41,7 @@ type conversation struct {
 // signs are the weak signs of one day. Only one counsel rule needs to be remembered,
 // since a day with two different ones makes the conversation known.
 type signs struct {
-	counsel            uint32 // the tag of the rule, 0 if there is none
+	counsel            uint32 // the tag of the rule, or 0 if there is none
 	profession, matter bool
 }
 
@@ -366,7 +367,7 @@ func parseState(body []byte) (*State, error) {
 		s.seen[t] = struct{}{}
 	}
 	if r.err == nil && len(r.b) > 0 {
-		r.err = errors.New("there are bytes after its end")
+		r.err = errors.New("unexpected data after its end")
 	}
 	return s, r.err
 }

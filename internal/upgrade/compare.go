@@ -39,7 +39,7 @@ func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 			return fmt.Errorf("%w: the new evidence does not reproduce record %d of delivery %s: %v", argus.ErrDamaged, raw.Seq, raw.Delivery, why)
 		}
 		if !there || r.Seq != raw.Seq || r.Delivery != raw.Delivery {
-			return nil, differs("it is not there")
+			return nil, differs("it is missing")
 		}
 		was, err := w.record(ctx, r)
 		if err != nil {
@@ -49,7 +49,7 @@ func (c *converter) compare(ctx context.Context) (_ *Result, err error) {
 			return nil, differs(err)
 		}
 		if !bytes.Equal(again, raw.Data) {
-			return nil, differs("it is a different one")
+			return nil, differs("it is different")
 		}
 		account := accounts[raw.Delivery]
 		if account == nil {
@@ -157,7 +157,7 @@ func (w *writer) record(ctx context.Context, r *argus.Record) (*format1.Record, 
 // say makes the format 1 message of a record.
 func (w *writer) say(d *converted, r *argus.Record, into *format1.MessageForm) (*format1.MessageForm, error) {
 	if r.Message.Sent.Clock != clockOf(d.reader(r.Where.Reader), r.Message) {
-		return nil, errors.New("its clock does not follow from its reader")
+		return nil, errors.New("the clock of its time is not the one that its reader implies")
 	}
 	return into, fromMessage(r.Message, into)
 }

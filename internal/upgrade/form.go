@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/format1"
 )
 
-// errForeign means that a record has something that format 1 cannot express.
-var errForeign = errors.New("it holds more than format 1 could")
+// errForeign means that a record has a part that format 1 cannot express.
+var errForeign = errors.New("it has a part that format 1 cannot express")
 
 // The options by which the opening of a delivery refers to its seal of format 1.
 const (

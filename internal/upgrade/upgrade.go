@@ -27,8 +27,8 @@ import (
 type Options struct {
 	// Old is the evidence of the store. It may be damaged.
 	Old *format1.Store
-	// Dir is the folder of the new store, which must exist. An interrupted conversion in
-	// it is continued.
+	// Dir is the folder of the new store, which must exist. An interrupted conversion in that
+	// folder is continued.
 	Dir string
 	// Store is the id of both stores.
 	Store string
@@ -100,7 +100,7 @@ func Evidence(ctx context.Context, o Options) (*Result, error) {
 	return result, nil
 }
 
-// start reads how each delivery begins.
+// start reads the first records of each delivery.
 func start(o Options) (*converter, error) {
 	if o.Progress == nil {
 		o.Progress = func(Step, uint64) {}
@@ -185,7 +185,7 @@ func (c *converter) convert(ctx context.Context) (err error) {
 	return c.flush(ctx)
 }
 
-// goOn finds out how much is already done.
+// goOn finds out how much of the work is already done.
 func (c *converter) goOn(ctx context.Context) error {
 	there, err := c.new.Deliveries(ctx)
 	if err != nil {
@@ -194,7 +194,7 @@ func (c *converter) goOn(ctx context.Context) error {
 	for _, n := range there {
 		d := c.deliveries[n.Number]
 		if d == nil || n.Records > d.Records || n.First != d.First || n.Seal != nil && (d.Seal == nil || n.Records != d.Records) {
-			return fmt.Errorf("%s was not left by an interrupted upgrade of this store; delete it", c.o.Dir)
+			return fmt.Errorf("%s does not belong to an interrupted upgrade of this store; delete it", c.o.Dir)
 		}
 		d.done, d.sealed = n.Records, n.Seal != nil
 		if err := c.seal(ctx, d); err != nil {
@@ -336,7 +336,7 @@ func (c *converter) sighting(n *argus.Record, r *format1.Record) error {
 	}
 	n.Kind, n.Message = argus.KindMessage, toMessage(r.Message.Join(of.Message))
 	if was, is := of.Message.Sent, r.Message.Sent; was.Micros == is.Micros && was.Precision == is.Precision {
-		return nil // the usual case, in which the rest of the identity is the same too
+		return nil // the usual case: then the rest of the identity is the same, too
 	}
 	own, _ := c.hasher.Identity(n.Message)
 	if id, version := c.hasher.Identity(toMessage(of.Message)); id != own {

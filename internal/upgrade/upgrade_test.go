@@ -88,8 +88,8 @@ func change(v reflect.Value) {
 	}
 }
 
-// A conversion that changes a field of any kind of record is detected, either by the
-// evidence, which refuses the record, or by the comparison.
+// If a conversion changes a field of any kind of record, either the evidence refuses the
+// record, or the comparison detects the change.
 func TestEveryDifferenceIsFound(t *testing.T) {
 	o := options(t)
 	seen := map[format1.Kind]uint64{}
@@ -205,7 +205,7 @@ func TestOpeningsAreCompared(t *testing.T) {
 	})
 }
 
-// An interrupted conversion is continued, but not one of another store.
+// An interrupted conversion is continued, but not that of a different store.
 func TestConversionGoesOn(t *testing.T) {
 	o := options(t)
 	whole := o
@@ -258,7 +258,7 @@ func TestConversionGoesOn(t *testing.T) {
 	}
 }
 
-// Every message of format 1 comes back unchanged.
+// Every message of format 1 is converted and restored without a change.
 func TestMessagesComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := rapid.Make[format1.MessageForm]().Draw(t, "message")

@@ -26,8 +26,7 @@ type expected struct {
 	// Format is the format of the input. Default: the formats whose readers find something.
 	Format string `json:"format"`
 
-	// Example names the file that is used instead of a folder input: one of
-	// [Set.Examples].
+	// Example names the file that is used instead of the folder "input": one of [Set.Examples].
 	Example string   `json:"example"`
 	Options []string `json:"options"`
 	// Map is the map to read the input with (docs/format/map.md). Default: none.
@@ -75,8 +74,8 @@ func (l *oneOrMore) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// asked are the commands that a reference may use: a reference may come from
-// a stranger, and none of these starts a program or leaves the store.
+// asked are the commands that a reference may use. A reference may come from a stranger; none
+// of these commands starts a program or uses files outside the store.
 var asked = []string{"search", "receipt", "quarantine", "conversation", "ledger"}
 
 // refused are flags that a reference may not set.
@@ -90,7 +89,7 @@ func parseExpected(text []byte) (*expected, error) {
 		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("want the end of the file after the object")
+		return nil, errors.New("unexpected data after the end of the object")
 	}
 	if err := allowed(want.Options); err != nil {
 		return nil, err
@@ -143,7 +142,7 @@ func (e *expected) compare(found []message) (bad []string) {
 		switch {
 		case n["same"] != nil:
 			if key, one, other, ok := pair(found, n["same"]); ok && equal(one, other) {
-				bad = append(bad, fmt.Sprintf("%s is the same: %s", key, short(one)))
+				bad = append(bad, fmt.Sprintf("%s is the same in both: %s", key, short(one)))
 			}
 		case n["differ"] != nil:
 			if key, one, other, ok := pair(found, n["differ"]); ok && !equal(one, other) {
@@ -151,14 +150,14 @@ func (e *expected) compare(found []message) (bad []string) {
 			}
 		default:
 			if slices.ContainsFunc(found, func(m message) bool { return fits(m, n) }) {
-				bad = append(bad, "must not be: "+short(n))
+				bad = append(bad, "must not exist: "+short(n))
 			}
 		}
 	}
 	return bad
 }
 
-// pair returns the values of a key in two messages, which spec names by their texts.
+// pair returns the values of a key in two messages, which spec identifies by their texts.
 func pair(found []message, spec json.RawMessage) (key string, one, other any, ok bool) {
 	var names [3]string
 	if json.Unmarshal(spec, &names) != nil {
@@ -267,8 +266,8 @@ func keyOf(key string) (test, error) {
 	return nil, fmt.Errorf("a message has no key %q", key)
 }
 
-// idKey matches the key after an id that is not unique in its whole service
-// ([argus.Within]). The file alone does not determine the key.
+// idKey matches the key after an id that is not unique within the whole service
+// ([argus.Within]). The key does not follow from the file alone.
 var idKey = regexp.MustCompile("@[0-9a-f]{12}$")
 
 func sameAttachments(m message, want any) bool {
@@ -335,7 +334,7 @@ func short(v any) string {
 
 var momentForm = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)(?:[T ](\d\d)(?::(\d\d))?(?::(\d\d))?)?(?:\.(\d+))?(Z|[+-]\d\d:\d\d)?$`)
 
-// moment returns a time to the second in UTC, and its further digits.
+// moment returns a time in UTC to the second, and the digits after the second.
 func moment(v any) (at time.Time, fraction string, ok bool) {
 	if m, is := v.(map[string]any); is {
 		v = m["utc"]
@@ -407,21 +406,21 @@ func (p *program) ask(ctx context.Context, a ask) (bad []string, err error) {
 func (a *ask) wrongOn(screen string) (bad []string) {
 	for _, part := range a.Says {
 		if !strings.Contains(screen, part) {
-			bad = append(bad, "does not say "+short(part))
+			bad = append(bad, "does not print "+short(part))
 		}
 	}
 	for _, part := range a.SaysNot {
 		if strings.Contains(screen, part) {
-			bad = append(bad, "says "+short(part))
+			bad = append(bad, "prints "+short(part))
 		}
 	}
 	low := strings.ToLower(screen)
 	if a.SaysAny != nil && !slices.ContainsFunc(a.SaysAny, func(part string) bool { return strings.Contains(low, strings.ToLower(part)) }) {
-		bad = append(bad, "says none of "+strings.Join(a.SaysAny, ", "))
+		bad = append(bad, "prints none of "+strings.Join(a.SaysAny, ", "))
 	}
 	for part, most := range a.SaysAtMost {
 		if n := strings.Count(screen, part); n > most {
-			bad = append(bad, fmt.Sprintf("says %s %d times, at most %d are wanted", short(part), n, most))
+			bad = append(bad, fmt.Sprintf("prints %s %d times, want at most %d", short(part), n, most))
 		}
 	}
 	slices.Sort(bad)

@@ -37,7 +37,7 @@ func Check(file []byte, key string) (*Record, error) {
 	}
 	body, ok := strings.CutPrefix(n.Text, recordHead)
 	if !ok {
-		return nil, fmt.Errorf("open the record: it does not begin with %q", strings.TrimSpace(recordHead))
+		return nil, fmt.Errorf("open the record: its first line is not %q", strings.TrimSpace(recordHead))
 	}
 	r := new(Record)
 	if err := json.Unmarshal([]byte(body), r); err != nil {

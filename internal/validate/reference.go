@@ -13,7 +13,7 @@ var reference embed.FS
 func BuiltIn(examples fs.FS) Set {
 	files, err := fs.Sub(reference, "reference")
 	if err != nil {
-		panic("the built-in references are not there: " + err.Error())
+		panic("the built-in references are missing: " + err.Error())
 	}
 	return Set{Name: "built-in", Files: files, Examples: examples}
 }

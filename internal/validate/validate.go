@@ -1,11 +1,11 @@
 // Package validate runs reference files whose results are known, and reports the result
 // for each reader.
 //
-// It is for a laboratory that has to show that its tool works as claimed (ISO/IEC
-// 17025:2017, 7.2 and 7.7; SWGDE, Minimum Requirements for Testing Tools used in Digital
-// and Multimedia Forensics). It calls the program on the command line, as a user does, so
-// that the whole program is tested and not only its readers. docs/format/validation.md
-// describes references and records.
+// It is meant for a laboratory that has to show that its tool works as claimed (ISO/IEC
+// 17025:2017, 7.2 and 7.7; SWGDE, Minimum Requirements for Testing Tools used in Digital and
+// Multimedia Forensics). It calls the program on the command line, as a user does, so that the
+// whole program is tested and not only its readers. docs/format/validation.md describes
+// references and records.
 package validate
 
 import (
@@ -36,12 +36,12 @@ const (
 	inputName    = "input"
 )
 
-// mapName is the name of the file that holds a reference's map, beside its input.
+// mapName is the name of the file that holds a reference's map, next to its input.
 const mapName = "reference.json"
 
 // Options are the options of a run.
 type Options struct {
-	// Program is the argus under test.
+	// Program is the path of the argus under test.
 	Program string
 	// Software names the version of the program; its file is hashed.
 	Software string
@@ -73,7 +73,7 @@ func (f Format) Tested() bool { return f.Passed+f.Failed+f.Known > 0 }
 
 // Set is the references in one folder.
 type Set struct {
-	// Name identifies whose references they are.
+	// Name identifies the owner of the references.
 	Name  string
 	Files fs.FS
 	// Examples holds the files that references name as "example" instead of having a folder
@@ -91,7 +91,8 @@ const (
 	Failed Outcome = "failed"
 	// KnownError: it failed, and the reference names the error of this version.
 	KnownError Outcome = "known error"
-	// NotTested: nothing failed, and the reference asks a person to look, or expects nothing.
+	// NotTested: nothing failed, and the reference either asks a person to look or expects
+	// nothing.
 	NotTested Outcome = "not tested"
 )
 
@@ -137,8 +138,8 @@ type Record struct {
 	Results   []Result   `json:"results"`
 }
 
-// Run tests the program with all references of the sets, in the order of their names. The
-// error is about the run itself: files that could not be read, or a program that could not
+// Run tests the program with all references of the sets, in the order of their names. An error
+// concerns the run itself, for example files that could not be read or a program that could not
 // start. A reference that cannot be understood counts as failed.
 func Run(ctx context.Context, sets []Set, system string, o Options) (*Record, error) {
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Minute)
@@ -168,7 +169,7 @@ func Run(ctx context.Context, sets []Set, system string, o Options) (*Record, er
 		}
 	}
 	if len(record.Results) == 0 {
-		return nil, fmt.Errorf("there is no reference: a folder with %s and a folder %s", expectedName, inputName)
+		return nil, fmt.Errorf("no reference was found; a reference is a folder that contains %s and a folder %s", expectedName, inputName)
 	}
 	record.Ended = o.Now().UTC().Truncate(time.Second)
 	return record, nil
@@ -237,7 +238,7 @@ func (o *Options) reference(ctx context.Context, set Set, name string) (Result, 
 	expected := join(name, expectedName)
 	info, err := fs.Stat(set.Files, expected)
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxExpected) {
-		err = fmt.Errorf("%s is not a file of at most %d bytes", expected, maxExpected)
+		err = fmt.Errorf("%s must be a file of at most %d bytes", expected, maxExpected)
 	}
 	if err != nil {
 		return result, err
@@ -452,7 +453,7 @@ type limited struct{ bytes.Buffer }
 
 func (l *limited) Write(b []byte) (int, error) {
 	if l.Len()+len(b) > outputBytes {
-		return 0, fmt.Errorf("more than %d bytes were printed", outputBytes)
+		return 0, fmt.Errorf("it printed more than %d bytes", outputBytes)
 	}
 	return l.Buffer.Write(b)
 }

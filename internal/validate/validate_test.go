@@ -56,7 +56,7 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// The first wanted message takes a found message that the second needs, and has to give it
+// The first wanted message takes a found message that the second one needs, and has to give it
 // up.
 func TestAssign(t *testing.T) {
 	found := []message{{"text": "a", "from": "x"}, {"text": "a", "from": "y"}, {"text": "z"}}
@@ -77,7 +77,7 @@ func TestExpectedRefuses(t *testing.T) {
 		`{"options":["--store","/x"]}`:                   "--store",
 		`{"asks":[{"command":["serve"]}]}`:               "argus serve",
 		`{"asks":[{"query":"","options":["--keys=x"]}]}`: "--keys",
-		`{} {}`: "after the object",
+		`{} {}`: "after the end of the object",
 		`[]`:    "cannot unmarshal",
 	} {
 		if _, err := parseExpected([]byte(text)); err == nil || !strings.Contains(err.Error(), why) {

@@ -28,7 +28,7 @@ type indexCheck struct {
 	damaged    bool             // the evidence is damaged, or part of it is newer
 }
 
-// begin checks the index by itself. It runs before the evidence is verified, so that the
+// begin checks the index on its own. It runs before the evidence is verified, so that the
 // evidence contains everything that the index has seen.
 func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, report func(Finding)) (err error) {
 	if _, err := os.Stat(layout.File(dir, layout.Index)); errors.Is(err, fs.ErrNotExist) {
@@ -37,7 +37,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 	}
 	ix, err := x.open(layout.File(dir, layout.Index), index.Options{ReadOnly: true})
 	if errors.Is(err, index.ErrOutdated) {
-		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "another version of Argus built the index; it is rebuilt the next time the store is opened"})
+		report(Finding{File: layout.Index, Offset: -1, Note: true, Problem: "a different version of Argus built the index; the index is rebuilt the next time the store is opened"})
 		return nil
 	}
 	if err != nil {
@@ -50,7 +50,7 @@ func (x *indexCheck) begin(ctx context.Context, dir string, result *Verified, re
 		return err
 	}
 	for _, name := range strays {
-		report(Finding{File: layout.Index + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file, so the index does not use it: it was left behind by a crash, it is being written, or the manifest was replaced with an earlier one"})
+		report(Finding{File: layout.Index + "/" + name, Offset: -1, Note: true, Problem: "the manifest does not list the file, so the index does not use it: the file was left behind by a crash or is being written, or the manifest was replaced with an earlier one"})
 	}
 	position, mark := ix.Mark()
 	x.trees = evidence.Trees(mark)

@@ -11,8 +11,8 @@ import (
 	"github.com/argus-evidence/argus/internal/privilege"
 )
 
-// sealedCheck checks that the recipients of sealed records can open them: each batch must
-// have an envelope that the ledger names. Nobody can check more without a key.
+// sealedCheck checks that the recipients of sealed records can open them: each batch must have
+// an envelope that the ledger names. Without a key, no more can be checked.
 type sealedCheck struct {
 	batches map[argus.Hash]uint64 // the first record of each
 	broken  []Finding
@@ -46,7 +46,7 @@ func (c *sealedCheck) report(dir string, now *claims.Claims, report func(Finding
 		name := layout.Envelope(batch)
 		f := Finding{File: name, Offset: -1, First: seq, Last: seq}
 		if _, known := now.Envelopes[batch.String()+layout.EnvelopeSuffix]; !known {
-			f.Problem = "the ledger does not have the envelope of a sealed record: its recipients cannot open the record"
+			f.Problem = "the ledger does not have the envelope of a sealed record, so the recipients cannot open the record"
 			missing = append(missing, f)
 			continue
 		}

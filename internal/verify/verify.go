@@ -133,7 +133,7 @@ func Store(ctx context.Context, dir string, o Options) (*Verified, error) {
 		}
 		// Otherwise the ledger has shown which of the two is wrong.
 		if name := layout.KeyName(info.Store); said == nil && result.KeyFrom == KeyStored && info.Store != "" && verifier.Name() != name {
-			damage(layout.PublicKey, "the public key belongs to %s, but the store is %s", verifier.Name(), name)
+			damage(layout.PublicKey, "the public key belongs to the store %s, but this store is %s", verifier.Name(), name)
 		}
 	}
 	index, sealed := &indexCheck{open: o.OpenIndex}, &sealedCheck{}
@@ -202,8 +202,8 @@ func LedgerAndFiles(ctx context.Context, dir, key string, result *Verified, repo
 	return said, nil
 }
 
-// Folder compares the files of a folder with the claims of the ledger from before the
-// files were read (f) and after (now).
+// Folder compares the files of a folder with the claims of the ledger, both from before the
+// files were read (f) and from afterwards (now).
 func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 	path := filepath.Join(dir, f.Name)
 	if f.Name != layout.Authorities && len(f.Files)+len(f.Unnamed) == 0 && !layout.There(path) {
@@ -232,9 +232,9 @@ func Folder(dir string, f, now claims.Folder, report func(Finding)) {
 		made, waits := strings.CutPrefix(e.Name(), durable.Prepared)
 		switch {
 		case f.Name == layout.Sealing && strings.HasSuffix(e.Name(), layout.StateSuffix):
-			// The newest one is checked apart, and the one before it may be there, too.
+			// The newest state is checked separately, and the one before it may be there, too.
 		case errors.Is(err, fs.ErrNotExist) && waits:
-			// It has meanwhile been renamed to its final name.
+			// It has been renamed to its final name in the meantime.
 		case err != nil:
 			say(false, name, "the %s cannot be read: %v", what(e.Name()), err)
 		case waits && now.Files[made] == claims.Hash(data):
@@ -309,8 +309,8 @@ func verifyDeliveries(ctx context.Context, dir, key string, said *claims.Claims,
 	return nil
 }
 
-// verifySeals compares the seals with the ledger; cut is set if the ledger is known to
-// have been cut back or replaced, which explains why a seal is missing from it.
+// verifySeals compares the seals with the ledger. cut is set if the ledger is known to have
+// been truncated or replaced: that explains a missing seal.
 func verifySeals(said, now *claims.Claims, cut bool, result *Verified, report func(Finding)) {
 	sealed := map[string]bool{}
 	var newest *argus.Seal
@@ -329,14 +329,14 @@ func verifySeals(said, now *claims.Claims, cut bool, result *Verified, report fu
 			report(f)
 		case !known && cut:
 			f.File = layout.Ledger
-			f.Problem = fmt.Sprintf("the seal of delivery %s is missing from the ledger, which was cut back or replaced", seal.Delivery)
+			f.Problem = fmt.Sprintf("the seal of delivery %s is missing from the ledger, which was truncated or replaced", seal.Delivery)
 			report(f)
 		case !known && evidence.CompareSeals(&result.Seals[i], newest) < 0:
-			f.Problem = "this seal is missing from the ledger, and no crash explains the gap: the ledger was cut back, or Argus did not make the seal"
+			f.Problem = "this seal is missing from the ledger, and no crash explains the gap: the ledger was truncated, or Argus did not make the seal"
 			report(f)
 		case !known:
 			f.Note = true
-			f.Problem = "the ledger does not have this seal yet: a crash interrupted Argus, and the next ingest records the seal"
+			f.Problem = "the ledger does not have this seal yet: a crash interrupted Argus, and the next ingest will record the seal"
 			report(f)
 		case result.SealHashes[i].String() != want:
 			f.Problem = fmt.Sprintf("the seal has the SHA-256 %s, but the ledger has %s", result.SealHashes[i], want)
@@ -371,12 +371,12 @@ func verifyOpenings(now *claims.Claims, cut bool, result *Verified, report func(
 		case of.Opened:
 			continue
 		case at >= 0 && result.Seals[at].Ledger != (argus.LedgerHead{}):
-			f.Problem = fmt.Sprintf("delivery %s is sealed, but its opening is missing from the ledger: the ledger was cut back or replaced", d)
+			f.Problem = fmt.Sprintf("delivery %s is sealed, but its opening is missing from the ledger: the ledger was truncated or replaced", d)
 		case cut:
-			f.Problem = fmt.Sprintf("the opening of delivery %s is missing from the ledger, which was cut back or replaced", d)
+			f.Problem = fmt.Sprintf("the opening of delivery %s is missing from the ledger, which was truncated or replaced", d)
 		default:
 			f.Note = true
-			f.Problem = fmt.Sprintf("the ledger does not have the opening of delivery %s yet: a crash interrupted Argus, and the next ingest records the opening", d)
+			f.Problem = fmt.Sprintf("the ledger does not have the opening of delivery %s yet: a crash interrupted Argus, and the next ingest will record the opening", d)
 		}
 		report(f)
 	}
@@ -397,7 +397,7 @@ func verifyStrays(dir string, report func(Finding)) error {
 		at, err := os.Lstat(layout.File(dir, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && layout.There(filepath.Dir(layout.File(dir, name))):
-			report(Finding{File: name, Offset: -1, Note: true, Problem: "the lock, an empty file, is missing; Argus makes a new one when needed"})
+			report(Finding{File: name, Offset: -1, Note: true, Problem: "the lock, an empty file, is missing; Argus makes a new one when it needs one"})
 		case err == nil && at.IsDir():
 			report(Finding{File: name, Offset: -1, Problem: "a lock is an empty file, but this is a folder"})
 		case err == nil && at.Mode().IsRegular() && at.Size() > 0 && name != layout.LedgerLock: // the check of the ledger reports its own lock
@@ -429,7 +429,7 @@ func verifyLinks(dir string, report func(Finding)) error {
 		}
 		name = filepath.ToSlash(name)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && name != ".": // it has been removed meanwhile
+		case errors.Is(err, fs.ErrNotExist) && name != ".": // it has been removed in the meantime
 			return nil
 		case err != nil:
 			report(Finding{File: name, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)})
@@ -475,7 +475,7 @@ func Ledger(ctx context.Context, dir, key string) (*LedgerReport, error) {
 	return LedgerIn(ctx, layout.File(dir, layout.Ledger), key, layout.Ledger)
 }
 
-// LedgerIn checks the ledger in a folder. Findings refer to the ledger as name.
+// LedgerIn checks the ledger in a folder. Findings call the ledger name.
 func LedgerIn(ctx context.Context, dir, key, name string) (*LedgerReport, error) {
 	if _, err := os.ReadDir(dir); err != nil {
 		return &LedgerReport{Findings: []Finding{{File: name, Offset: -1, Problem: fmt.Sprintf("the folder cannot be read: %v", err)}}}, nil

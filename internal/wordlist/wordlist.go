@@ -1,5 +1,5 @@
-// Package wordlist keeps the lists of words and accounts that queries name, and other
-// documents with a name, each version as it was handed in, under its SHA-256.
+// Package wordlist keeps the lists of words and accounts that queries name, and other named
+// documents. Each version is kept as it was added, and is identified by its SHA-256.
 //
 // A version is a file that is written once and never changed; a changed list
 // is a new version. docs/format/list.md describes the file.
@@ -34,7 +34,7 @@ type Store struct {
 
 // Kind is a kind of document that a store keeps.
 type Kind struct {
-	// Word names one document, and Suffix ends the name of its file.
+	// Word is the noun for such a document, and Suffix is the end of its file's name.
 	Word, Suffix string
 	// Limit is the maximum size of a document, in bytes.
 	Limit int64
@@ -68,7 +68,7 @@ type Version struct {
 	Name    string `json:"list"`
 	Version int    `json:"version"` // from 1
 	Hash    string `json:"sha256"`
-	// Damage explains why no query can use it. Default: it is sound.
+	// Damage explains why no query can use the version, or is "" if the version is sound.
 	Damage string `json:"damage,omitempty"`
 
 	suffix string
@@ -88,11 +88,11 @@ func (k Kind) parseFile(name string) (v Version, ok bool) {
 	return v, err == nil && number > 0 && v.File() == name
 }
 
-// Add keeps a list and returns it. record must write it to the ledger; only after that
-// does the version exist. If record fails, the version may still come to exist when the
-// store is settled. If the last version with that name has the same content, Add returns
-// that version, and known is true. The version is durable when Add returns. Callers must
-// not add concurrently.
+// Add keeps a list and returns it. record must write it to the ledger; only after that does the
+// version exist. If record fails, the version may still come to exist when the store is
+// settled. If the latest version with that name has the same content, Add returns that version,
+// and known is true. The version is durable when Add returns. Callers must not add
+// concurrently.
 func (s *Store) Add(name string, data []byte, record func(Version) error) (v Version, known bool, err error) {
 	hash, err := s.Hash(name, data)
 	if err != nil {
@@ -116,9 +116,8 @@ func (s *Store) Add(name string, data []byte, record func(Version) error) (v Ver
 	return v, false, nil
 }
 
-// Find returns the version of a list with the given hash, or its last version if hash is
-// "". If there is none, the error is argus.ErrNotFound. Find can be used as
-// query.Options.Lists.
+// Find returns the version of a list with the given hash, or the latest version if hash is "".
+// If there is none, the error is argus.ErrNotFound. Find can be used as query.Options.Lists.
 func (s *Store) Find(name, hash string) (*query.WordList, error) {
 	data, err := s.Read(name, hash)
 	if err != nil {
@@ -127,8 +126,8 @@ func (s *Store) Find(name, hash string) (*query.WordList, error) {
 	return query.ParseList(name, data)
 }
 
-// Read returns the text of the version with the given hash, or of the last version if
-// hash is "". If there is none, the error is argus.ErrNotFound.
+// Read returns the text of the version with the given hash, or of the latest version if hash is
+// "". If there is none, the error is argus.ErrNotFound.
 func (s *Store) Read(name, hash string) ([]byte, error) {
 	versions, err := s.versions(name)
 	if err != nil {
@@ -181,7 +180,7 @@ func (s *Store) read(file string) (data []byte, err error) {
 	return data, err
 }
 
-// versions returns the versions of a name, or all if it is "".
+// versions returns the versions with a name, or all versions if the name is "".
 func (s *Store) versions(name string) ([]Version, error) {
 	entries, err := s.disk.ReadDir(s.dir)
 	if err != nil {
@@ -216,7 +215,7 @@ func (s *Store) versions(name string) ([]Version, error) {
 		}
 		damage := ""
 		if _, err := s.read(file); errors.Is(err, fs.ErrNotExist) {
-			damage = fmt.Sprintf("%s/%s: the ledger has an entry for this %s, but the file is missing; put it back from a copy of the store", filepath.Base(s.dir), file, s.Word)
+			damage = fmt.Sprintf("%s/%s: the ledger has an entry for this %s, but the file is missing; restore it from a copy of the store", filepath.Base(s.dir), file, s.Word)
 		}
 		add(file, damage)
 	}

@@ -23,14 +23,13 @@ var benchFunctionWords = []string{"de", "het", "een", "en", "van", "is", "ik", "
 	"the", "a", "to", "and", "you", "it", "of", "on", "we", "that", "for", "no", "yes", "ok", "que", "la", "el", "y", "no", "si", "en",
 	"le", "et", "pas", "tu", "ich", "und", "das", "nicht", "ist", "bir", "bu", "ve", "в", "и", "не", "на", "من", "في"}
 
-// Bench writes n messages as Argus JSON lines for measurements: texts of about
-// eleven words, four in ten of them function words, while the others follow
-// Zipf's law (exponent 1) over 200,000 invented words; 20,000 accounts with
-// about four conversations each; two years, in order of time except for one in
-// fifty that arrives up to ten days late. The lines state that their language is
-// undetermined (und), which is true of invented words: finding a language is measured by a
-// benchmark of its own (package language). The same seed writes the same bytes,
-// and a larger n does not need more memory.
+// Bench writes n messages as Argus JSON lines for measurements. The texts have about eleven
+// words: four in ten are function words, and the others follow Zipf's law (exponent 1) over
+// 200,000 invented words. There are 20,000 accounts with about four conversations each. The
+// messages extend over two years, in chronological order except for one in fifty, which arrives
+// up to ten days late. The lines state that their language is undetermined (und), because the
+// words are invented: language detection has a benchmark of its own (package language). The
+// same seed writes the same bytes, and a larger n does not need more memory.
 func Bench(w io.Writer, seed uint64, n int) error {
 	r := rand.New(rand.NewPCG(seed, 0xBE7C4))
 	words := benchVocabulary(r)
@@ -105,7 +104,7 @@ func benchVocabulary(r *rand.Rand) []string {
 	return words
 }
 
-// benchHeads are the beginnings of lines: both directions of each conversation.
+// benchHeads are the beginnings of lines, one for each direction of each conversation.
 func benchHeads(r *rand.Rand) []string {
 	accounts := make([]string, benchAccounts)
 	for i := range accounts {

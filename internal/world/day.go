@@ -15,7 +15,7 @@ const secondsADay = 24 * 3600
 // quiet is the number of weeks in which a thread is silent once.
 const quiet = 12
 
-// said is a message of a day.
+// said is one message of a day.
 type said struct {
 	second   int32
 	link     int32
@@ -34,15 +34,15 @@ type said struct {
 	sequence   uint64
 }
 
-// day is everything that is said on one day, in order of time. It is reused for
-// further days.
+// day is everything that is said on one day, in chronological order. It is reused for further
+// days.
 type day struct {
 	*World
 	n      int32
 	date   string // 2021-02-14
 	month  int32
 	said   []said
-	order  []int32 // places in said, in the order of time
+	order  []int32 // indexes into said, in chronological order
 	text   []byte
 	times  []int32
 	keys   []uint64
@@ -82,7 +82,7 @@ func (d *day) make(n int32) {
 		h := scramble(salt ^ uint64(i)*0x9E3779B97F4A7C15)
 		paces := d.blocks[l.block].paces
 		rate := l.rate * (paces[n+1] - paces[n]) >> 8
-		// Most days have few messages and some have many; the mean is as planned.
+		// Most days have few messages, and some have many; the mean is as planned.
 		rate *= [...]uint64{0, 0, 0, 0, 1, 1, 2, 4}[h&7]
 		scenes := rate >> 32
 		if h>>32 < rate&(1<<32-1) {
@@ -102,7 +102,7 @@ func (d *day) make(n int32) {
 	}
 }
 
-// found lets the service say who created the groups.
+// found lets the service announce who created the groups.
 func (d *day) found() {
 	for i := range d.links {
 		l := &d.links[i]
@@ -131,10 +131,10 @@ func (d *day) add(m said, start int) *said {
 	return &d.said[len(d.said)-1]
 }
 
-// hours is how much is said in each hour of a person's day.
+// hours is the share of a person's messages in each hour of the day.
 var hours = hourTable([24]int{3, 2, 1, 1, 1, 2, 4, 8, 11, 12, 11, 10, 12, 11, 10, 10, 11, 13, 14, 15, 16, 15, 11, 6})
 
-// hourTable lists each hour as often as its weight.
+// hourTable lists each hour as many times as its weight.
 func hourTable(weights [24]int) (table []int8) {
 	for hour, n := range weights {
 		for range n {
@@ -192,7 +192,7 @@ func (d *day) talk(i int32, nth int) {
 	d.play(i, d.lines, int32(second%secondsADay), scenePart{lang: t.lang, terms: b.termsOn(d.n), names: names, protected: t.protected, plot: -1, announces: -1})
 }
 
-// whoSpeaks picks first speakers who know a language.
+// whoSpeaks picks speakers, preferring those who know the language.
 func (d *day) whoSpeaks(lang uint8) {
 	first := 0
 	for i, p := range d.people {
@@ -203,8 +203,8 @@ func (d *day) whoSpeaks(lang uint8) {
 	}
 }
 
-// called is the name used for somebody: a nickname or a first name, or somebody else's
-// first name if the person is in the thread.
+// called returns the name by which a person is mentioned: a nickname or a first name, or
+// another person's first name if the person mentioned is in the thread.
 func (d *day) called(person int32, r *rand.Rand) string {
 	p := &d.World.people[person]
 	if slices.Contains(d.people, person) {
@@ -223,7 +223,7 @@ func (d *day) shuffle(list []int32) {
 	}
 }
 
-// happen plays the scheduled events.
+// happen plays the events scheduled for the day.
 func (d *day) happen(m moment) {
 	switch m.plot {
 	case newAccount:
@@ -266,7 +266,7 @@ func (d *day) happen(m moment) {
 	d.play(chat, step.scene, int32(d.secondOf(first, step.minute+plot.shift)), part)
 }
 
-// tellAccount lets somebody announce a new account.
+// tellAccount lets a person announce a new account.
 func (d *day) tellAccount(m moment) {
 	l, a := &d.links[m.to], &d.accounts[m.account]
 	other := l.a
@@ -283,7 +283,7 @@ func (d *day) tellAccount(m moment) {
 		scenePart{lang: lang, nick: d.World.people[a.person].nick, plot: -1, announces: m.account})
 }
 
-// tellGroup lets the service say who is in a group now, or no longer.
+// tellGroup lets the service announce who has joined or left a group.
 func (d *day) tellGroup(m moment) {
 	l, a := &d.links[m.to], &d.accounts[m.account]
 	by := int32(-1)
@@ -397,7 +397,7 @@ func (d *day) pause(same bool) int32 {
 	return int32(5 + 10_000/(1+d.r.IntN(1000)))
 }
 
-// utter adds one message and returns its place. before is the message that it may
+// utter adds one message and returns its index in said. before is the message that it may
 // answer.
 func (d *day) utter(m said, t *template, voice *speaker, y *style, before int32) int32 {
 	start := len(d.text)
@@ -423,8 +423,8 @@ func (d *day) utter(m said, t *template, voice *speaker, y *style, before int32)
 	return d.keep(m, start, y, luck, before)
 }
 
-// keep adds a message as typed by hand, perhaps deleted or edited afterwards,
-// and returns its place.
+// keep adds a message as typed by hand, perhaps deleted or edited afterwards, and returns its
+// index in said.
 func (d *day) keep(m said, start int, y *style, luck uint64, before int32) int32 {
 	ordinary := m.plot < 0 && !m.renames && len(d.text) > start
 	if ordinary {
@@ -449,7 +449,8 @@ func (d *day) keep(m said, start int, y *style, luck uint64, before int32) int32
 	return int32(len(d.said) - 1)
 }
 
-// pauseIn is where somebody would split a text into two messages, 0 for nowhere.
+// pauseIn returns the offset at which a person would split a text into two messages, or 0 if
+// there is none.
 func pauseIn(text []byte) int {
 	for i := 8; i+6 < len(text); i++ {
 		if (text[i] == ',' || text[i] == '.' || text[i] == '?' || text[i] == '!') && text[i+1] == ' ' {
@@ -464,9 +465,9 @@ func pauseIn(text []byte) int {
 
 var corrections = []string{" *", " (!)", " ok", " nvm", " ...", " x"}
 
-// number sorts the messages by time and numbers those of the phone service, after
-// the last number of the day before; it returns the last
-// number of this day. The service leaves gaps.
+// number sorts the messages by time and numbers those of the phone service, continuing from the
+// last number of the previous day. It returns the last number of this day. The service leaves
+// gaps.
 func (d *day) number(last uint64) uint64 {
 	d.keys = d.keys[:0]
 	for i := range d.said {

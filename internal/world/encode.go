@@ -98,7 +98,7 @@ func appendID(buf []byte, m *said) []byte {
 	return buf
 }
 
-// attachment returns the file of a photo or a voice note, if there is one.
+// attachment returns the file of a photo or a voice note, if the message has one.
 func (d *day) attachment(m *said, v view) (name, media string, size uint64, ok bool) {
 	if m.attachment == 0 || v != inTransit && m.state&argus.StateDeleted != 0 {
 		return "", "", 0, false
@@ -273,7 +273,7 @@ func (k *lock) seal(d *day, m *said) (name string, payload []byte) {
 			k.aead, err = cipher.NewGCM(block)
 		}
 		if err != nil {
-			panic(err) // cannot happen with a key of 32 bytes
+			panic(err) // cannot happen, because the key has 32 bytes
 		}
 	}
 	nonce := mix(d.o.Seed, forNonce, m.sequence)

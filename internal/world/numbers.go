@@ -64,9 +64,9 @@ func share(a, b, c uint64) uint64 {
 	return quotient
 }
 
-// container invents a container number with its check digit (ISO 6346, annex
-// A: letters count from 10, skipping multiples of 11; weights are powers of 2).
-// Nobody holds the owner code QQZ.
+// container invents a container number with its check digit (ISO 6346, annex A: letters count
+// from 10, skipping multiples of 11; weights are powers of 2). The owner code QQZ is not
+// assigned.
 func container(r *rand.Rand) string {
 	number := fmt.Sprintf("QQZU%06d", r.IntN(1_000_000))
 	sum := 0
@@ -130,15 +130,15 @@ func bitcoin(r *rand.Rand) string {
 	return string(text)
 }
 
-// pin returns the n-th identifier of the service sky. The factor is odd and not a multiple
-// of 3, so each number of 6 characters occurs once.
+// pin returns the n-th identifier on the service sky. The factor is odd and not a multiple of
+// 3, so each number of 6 characters occurs once.
 func pin(seed, n uint64) string {
 	const all = 36 * 36 * 36 * 36 * 36 * 36
 	number := (n*1_204_327_661 + seed*77_777) % all
 	return strings.ToUpper(strconv.FormatUint(all+number, 36)[1:])
 }
 
-// handle returns the n-th identifier of the service encrochat.
+// handle returns the n-th identifier on the service encrochat.
 func handle(n uint64) string {
 	a, b := len(handleFirst), len(handleSecond)
 	i := int(n)

@@ -50,7 +50,8 @@ func validIBAN(text string) bool {
 	return ok && new(big.Int).Mod(n, big.NewInt(97)).Int64() == 1
 }
 
-// validBech32 verifies an address according to BIP 173, like its reference code.
+// validBech32 verifies an address according to BIP 173, like the reference code in that
+// document.
 func validBech32(text string) bool {
 	part, data, _ := strings.Cut(text, "1")
 	var values []int

@@ -13,8 +13,8 @@ const BenchDeliveries = 10
 
 // BenchOverlap writes the messages of [Bench] as ten deliveries. Each message is in one of
 // them, chosen at random; 4 in 10 are in one or two others as well, and half of these copies
-// state a different receiver, a different name or a coarser time. With once, the copies are
-// left out. The same seed writes the same bytes.
+// state a different receiver, a different name or a coarser time. If once is set, the copies
+// are left out. The same seed writes the same bytes.
 func BenchOverlap(deliveries [BenchDeliveries]io.Writer, seed uint64, n int, once bool) error {
 	s := &spread{to: deliveries, random: rand.New(rand.NewPCG(seed, 0x0EA1)), once: once}
 	return Bench(s, seed, n)
@@ -55,8 +55,8 @@ func (s *spread) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// otherwise returns a copy with a different statement if how is from 0 to 2, and the same
-// line otherwise.
+// otherwise returns a copy of the line with a different statement if how is 0, 1 or 2, and the
+// same line for any other value.
 func otherwise(line []byte, how int) []byte {
 	with := func(before, text string) []byte {
 		return bytes.Replace(line, []byte(before), []byte(text+before), 1)

@@ -22,8 +22,8 @@ const (
 
 var services = [...]string{"sky", "encrochat", "whatsapp", "xmpp", "irc"}
 
-// country is where people live: their languages, the offset of their clocks from UTC, and
-// how many blocks in a thousand are there.
+// country is a country in which people live: their languages, the offset of their clocks from
+// UTC, and how many blocks in a thousand are in that country.
 type country struct {
 	code     string
 	langs    []uint8
@@ -44,7 +44,7 @@ var countries = []country{
 	{"CO", []uint8{2, 1}, -5, 30},
 }
 
-// countryAt returns the country that has the given thousandth of the blocks.
+// countryAt returns the country that contains the given thousandth of the blocks.
 func countryAt(thousandth int) uint8 {
 	for i, c := range countries {
 		if thousandth -= c.thousand; thousandth < 0 {
@@ -54,7 +54,7 @@ func countryAt(thousandth int) uint8 {
 	return 0
 }
 
-// person is a human being of the world.
+// person is a human being in the world.
 type person struct {
 	name, nick string
 	block      int32
@@ -64,9 +64,9 @@ type person struct {
 	langs      [2]uint8
 	style      style
 	rhythm     int8 // delay of the day's beginning, in hours
-	// accounts are the indexes of the person's accounts, in order of time.
+	// accounts are the indexes of the person's accounts, in chronological order.
 	accounts []int32
-	later    []tenure // later roles, in order of time
+	later    []tenure // later roles, in chronological order
 	arrested int32    // the day, or never
 }
 
@@ -101,8 +101,8 @@ type account struct {
 
 const never = 1 << 30
 
-// link is a thread, either between two persons, whatever accounts they have on a day, or of
-// a group.
+// link is a thread, either between two persons, whatever accounts they have on a day, or in a
+// group.
 type link struct {
 	a, b      int32 // persons, if members is empty
 	members   []int32
@@ -123,8 +123,8 @@ type topic struct {
 	mean   uint64 // lines of a scene, times 256
 	// stride is the step through the scenes; it keeps repetitions far apart.
 	stride int
-	// directed means that the first member of a thread begins, and chatty that the members
-	// may greet each other.
+	// directed means that the first member of a thread begins a scene, and chatty means that
+	// the members may greet each other.
 	directed, chatty bool
 	// protected is the reason why talk about the topic is privileged, or "" if it is not.
 	protected string
@@ -184,8 +184,8 @@ func (w *World) addBlock() error {
 	k := uint64(len(w.blocks))
 	w.blocks = append(w.blocks, &block{number: k, boss: -1, lead: -1, caught: -1, group: -1, club: -1, busy: make([]bool, w.o.Days)})
 	b := &builder{World: w, block: w.blocks[k], r: stream(w.o.Seed, forBlock, k)}
-	// A stride without a common factor visits every thousandth once, so that
-	// even a few blocks are spread evenly.
+	// A stride that has no common factor with 1000 visits every thousandth once, so that even a
+	// few blocks are spread evenly.
 	b.country = countryAt(int((mix(w.o.Seed, forBlock) + k*619) % 1000))
 	if k == 0 {
 		b.country = 0
@@ -372,7 +372,7 @@ func (b *builder) organisation() {
 			for _, q := range inside[:i] {
 				b.pair("member", p, q)
 			}
-			if i > 0 && b.r.IntN(3) == 0 { // past the head of the cell
+			if i > 0 && b.r.IntN(3) == 0 { // skips the head of the cell
 				b.pair("member", b.lead, p)
 			}
 		}
@@ -387,9 +387,9 @@ func (b *builder) organisation() {
 	b.share()
 }
 
-// succeed gives the role of an arrested person to somebody else: the boss's to the lead, the
-// lead's to the head of a cell, and any other to a courier or a cousin. In half of the
-// organisations somebody is promoted as well.
+// succeed gives the role of an arrested person to another person: that of the boss to the lead,
+// that of the lead to the head of a cell, and any other to a courier or a cousin. In half of
+// the organisations, one more person is promoted.
 func (b *builder) succeed(arrest int32, heads map[string]int32) {
 	days := int32(b.o.Days)
 	if arrest < days && b.boss >= 0 && b.lead >= 0 {
@@ -448,7 +448,7 @@ func (b *builder) brokers() {
 	}
 }
 
-// share gives the last of two couriers the phone of the other.
+// share lets the last courier use the first courier's phone as well.
 func (b *builder) share() {
 	var couriers []int32
 	for _, p := range b.members {
@@ -484,7 +484,7 @@ func (b *builder) surroundings() {
 		if lawyer := b.add("lawyer", "", -1, never); lawyer >= 0 {
 			b.pair("lawyer", b.boss, lawyer)
 			b.pair("lawyer", b.lead, lawyer)
-			if b.boss >= 0 && b.lead >= 0 && b.number%4 == 1 { // the asker comes first, the answerer second
+			if b.boss >= 0 && b.lead >= 0 && b.number%4 == 1 { // the person who asks comes first, the person who answers second
 				b.addGroup("lawyer", []int32{b.boss, lawyer, b.lead}, pick(b.r, crewTitles))
 			}
 		}
@@ -524,7 +524,8 @@ func (b *builder) surroundings() {
 	}
 }
 
-// acquaint introduces a person to some of the earlier ones, more often to the earliest.
+// acquaint introduces a person to some of the earlier ones, and more often to the earliest
+// ones.
 func (b *builder) acquaint(kind string, p int32, before []int32) {
 	for range min(len(before), heavy(b.r, 12)) {
 		i := b.r.IntN(len(before)) * b.r.IntN(len(before)) / len(before)
@@ -541,7 +542,7 @@ func (b *builder) pair(kind string, p, q int32) {
 	b.known[[2]int32{min(p, q), max(p, q)}] = true
 	langs := [2]uint8{b.people[p].langs[0], b.people[q].langs[0]}
 	if langs[0] == langs[1] && weight%2 == 0 {
-		langs[1] = b.people[p].langs[1] // their other one slips in
+		langs[1] = b.people[p].langs[1] // their other language slips in
 	}
 	b.links = append(b.links, link{a: p, b: q, topics: b.topicsOf(kind, langs), tense: b.tenseOf(kind, langs), weight: weight, block: int32(b.number)})
 }
@@ -554,7 +555,7 @@ func (b *builder) tenseOf(kind string, langs [2]uint8) []topic {
 	return b.topicsOf("tense", langs)
 }
 
-// addGroup makes a group of at least three and returns its index, or -1.
+// addGroup makes a group of at least three members and returns its index, or -1.
 func (b *builder) addGroup(kind string, members []int32, title string) int32 {
 	weight := uint32(20 + heavy(b.r, 200))
 	number := b.r.IntN(10)
@@ -592,7 +593,7 @@ func (w *World) topic(name string, lang uint8) topic {
 		chatty:   slices.Contains([]string{"daily", "work", "money", "tense", "family", "love", "job"}, name),
 		directed: slices.Contains([]string{"buy", "lawyer", "press", "garage"}, name)}
 	t.mean = w.speech.mean[name][lang]
-	if t.chatty { // as talk has it
+	if t.chatty { // as in talk
 		t.mean += t.mean/3 + w.speech.mean["hello"][lang]/4 + w.speech.mean["bye"][lang]/5
 	}
 	// Close to the golden ratio, without a common factor.
@@ -653,7 +654,7 @@ func (b *builder) handmade() error {
 			lang, name, _ := strings.Cut(kind, " ")
 			spoken, ok := language(lang)
 			if !ok || b.speech.scenes[name] == nil {
-				return fmt.Errorf("make the chat %s: nothing to say of %q", c.title, kind)
+				return fmt.Errorf("make the chat %s: no scene for %q", c.title, kind)
 			}
 			l.topics = append(l.topics, b.topic(name, spoken))
 		}

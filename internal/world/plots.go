@@ -18,7 +18,7 @@ var plotsText string
 // script is the course of a plot.
 type script struct {
 	kind  string
-	like  bool // innocent, but looks like its kind
+	like  bool // innocent, but looks like a plot of its kind
 	lang  uint8
 	day   int32 // of the plot that happens once, or -1
 	steps []scriptStep
@@ -42,12 +42,12 @@ func readScripts(s *speech) (all []*script, err error) {
 		one := &script{day: -1}
 		fields := strings.Fields(head)
 		if len(fields) < 2 {
-			return nil, fmt.Errorf("read plot %q: want a kind and a language", head)
+			return nil, fmt.Errorf("read plot %q: a kind and a language are needed", head)
 		}
 		one.kind, one.like = strings.CutPrefix(fields[0], "like-")
 		var ok bool
 		if one.lang, ok = language(fields[1]); !ok {
-			return nil, fmt.Errorf("read plot %q: no such language", head)
+			return nil, fmt.Errorf("read plot %q: unknown language", head)
 		}
 		if len(fields) == 3 {
 			if _, err := fmt.Sscanf(fields[2], "@%d", &one.day); err != nil {
@@ -80,7 +80,7 @@ func readScripts(s *speech) (all []*script, err error) {
 	return all, nil
 }
 
-// uses marks the facts that a template mentions; with choices, also those that it may
+// uses marks the facts that a template mentions and, if choices is set, also those that it may
 // mention.
 func (t *template) uses(list *[lastFact]bool, choices bool) {
 	for i := range t.parts {
@@ -101,12 +101,12 @@ func (s *speech) step(head string, lines []string, lang uint8) (scriptStep, erro
 	var hour, minute int32
 	var who, other string
 	if n, _ := fmt.Sscanf(head, "+%d %d:%d %s %s", &step.day, &hour, &minute, &who, &other); n < 4 {
-		return step, fmt.Errorf("read step %q: want a day, a time and the people", head)
+		return step, fmt.Errorf("read step %q: a day, a time and the people are needed", head)
 	}
 	if other != "" {
 		var ok bool
 		if step.lang, ok = language(other); !ok {
-			return step, fmt.Errorf("read step %q: no such language", head)
+			return step, fmt.Errorf("read step %q: unknown language", head)
 		}
 	}
 	step.minute = hour*60 + minute
@@ -184,7 +184,7 @@ const (
 	newWords               // the organisation is told to use other words
 )
 
-// schedule decides which plots happen when, and to whom.
+// schedule decides which plots happen, when, and to whom.
 func (w *World) schedule(all []*script) {
 	w.moments = make([][]moment, w.o.Days)
 	byKind := map[string][]*script{}
@@ -232,11 +232,11 @@ func (w *World) schedule(all []*script) {
 	w.announce()
 }
 
-// plotKinds are dealt to organisations like cards, repeatedly.
+// plotKinds are distributed among the organisations in turn, repeatedly.
 var plotKinds = []string{"shipment", "shipment", "shipment", "payment", "payment", "payment", "meeting", "weapons", "kidnapping", "killing", "corruption"}
 
-// chooseScript chooses a script in a language of the organisation, otherwise one in English,
-// otherwise any.
+// chooseScript chooses a script in a language of the organisation; if there is none, one in
+// English; if there is none, any.
 func (w *World) chooseScript(list []*script, b *block, r *rand.Rand) *script {
 	for _, lang := range []uint8{b.langs[0], english} {
 		fits := slices.DeleteFunc(slices.Clone(list), func(s *script) bool { return s.lang != lang })
@@ -247,8 +247,8 @@ func (w *World) chooseScript(list []*script, b *block, r *rand.Rand) *script {
 	return pick(r, list)
 }
 
-// addPlot casts a script and puts its steps on their days. Steps after the
-// end of the world are dropped; a role without a holder goes to another person.
+// addPlot chooses the people for a script and schedules its steps. Steps after the end of the
+// world are dropped; a role without a holder goes to another person.
 func (w *World) addPlot(s *script, b *block, day int32, r *rand.Rand) {
 	p := plot{script: s, block: int32(b.number), start: day, victim: -1}
 	if s.day < 0 {
@@ -282,7 +282,7 @@ func (w *World) addPlot(s *script, b *block, day int32, r *rand.Rand) {
 	}
 }
 
-// castRole finds somebody for a role, or returns -1 if there is nobody.
+// castRole returns a person for a role, or -1 if there is none.
 func (w *World) castRole(b *block, s *script, name string, day int32, p *plot, r *rand.Rand) int32 {
 	if s.day >= 0 {
 		return w.byHand[name]
@@ -364,9 +364,8 @@ func (w *World) invent(p *plot, r *rand.Rand) {
 	}
 }
 
-// chooseVictim finds the person whom the plot is about: somebody of the block, or of its
-// surroundings, who has an account and no part in the plot. It returns -1 if there is
-// nobody.
+// chooseVictim returns the person whom the plot is about: a person in the block or its
+// surroundings who has an account and no part in the plot. It returns -1 if there is none.
 func (w *World) chooseVictim(p *plot, b *block, r *rand.Rand) int32 {
 	for range 20 {
 		one := b.first + r.Int32N(b.end-b.first)
@@ -384,8 +383,8 @@ func (w *World) chooseVictim(p *plot, b *block, r *rand.Rand) int32 {
 var spots = []string{"Café De Lantaarn", "Hotel Zephyrine", "Bar Espuma", "Parking P4", "Tankstation Brakmeer", "Chez Odile", "Pide Salonu Gül",
 	"Kafe Ylli", "Riad Zohra", "Pastelaria Lírio", "The Brass Otter", "Gasthof Erlenkrug"}
 
-// announce makes everybody who has a new account announce it to some acquaintances, and the
-// service say who joins and who leaves a group then.
+// announce makes everybody who has a new account announce it to some acquaintances, and makes
+// the service announce which accounts then join and leave a group.
 func (w *World) announce() {
 	known := map[int32][]int32{}
 	fresh := map[int32]bool{}

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 )
 
-// Save writes an invented case into a folder, as deliveries, as one file of Argus JSON lines
-// (jsonl), or as lines without meaning for measurements (bench), and the truth about it into
-// a file. For bench there is no truth.
+// Save writes an invented case into a folder, and the truth about it into a file. The case is
+// written as deliveries, as one file of Argus JSON lines (jsonl), or as meaningless lines for
+// measurements (bench), for which there is no truth.
 func Save(ctx context.Context, folder, truth, form string, o Options) error {
 	lines := filepath.Join(folder, "messages.jsonl")
 	if form == "bench" {
@@ -30,7 +30,7 @@ func Save(ctx context.Context, folder, truth, form string, o Options) error {
 	})
 }
 
-// into writes a file, and makes its folder if there is none.
+// into writes a file, and makes the file's folder if it does not exist.
 func into(name string, write func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("make the folder: %w", err)

@@ -10,10 +10,9 @@ import (
 	"strings"
 )
 
-// scenes holds all that can be said, a file for each language: a scene begins with
-// "==", its language and its topic; each line has a speaker (a, b, c: members of
-// the chat), perhaps with a language of its own ("b:tr"), and a text in the form of
-// [template].
+// scenes holds everything that can be said, with a file for each language: a scene begins with
+// "==", its language and its topic; each line has a speaker (a, b, c: members of the chat),
+// perhaps with a language of its own ("b:tr"), and a text in the form of [template].
 //
 //go:embed scenes
 var scenes embed.FS
@@ -42,8 +41,8 @@ type template struct {
 	attachment byte
 }
 
-// part is a text, a choice between templates, or a slot to fill in; with
-// at, the phrase for being there.
+// part is a text, a choice between templates, or a slot to fill in; if at is set, the part is
+// the phrase for being there.
 type part struct {
 	text   string
 	choice []template
@@ -51,9 +50,9 @@ type part struct {
 	at     bool
 }
 
-// slot is the meaning of a {word} of a template. Those up to lastFact are
-// facts of a plot, the same in all of its messages; those from firstTerm on are
-// veiled: the organisation's word for the thing at the time.
+// slot is the meaning of a {word} in a template. Slots up to lastFact are facts of a plot,
+// which are the same in all of its messages. Slots from firstTerm on are veiled: they become
+// the organisation's current word for the thing.
 type slot uint8
 
 const (
@@ -107,8 +106,8 @@ var slots = map[string]slot{
 	"digit": slotDigit, "digits": slotDigits, "nick": slotNick,
 }
 
-// compile reads a template: [x|y] is one of several, {word} is a slot or the
-// name of a veiled thing, {@word} being there.
+// compile reads a template: [x|y] is a choice, {word} is a slot or the name of a veiled thing,
+// and {@word} is the phrase for being there.
 func (s *speech) compile(text string) (template, error) {
 	switch text {
 	case "{photo}":
@@ -156,7 +155,7 @@ func (s *speech) part(closing, inner string) (part, error) {
 				return part{slot: firstTerm + slot(i), at: at}, nil
 			}
 		}
-		return part{}, fmt.Errorf("read template: no word {%s}", inner)
+		return part{}, fmt.Errorf("read template: unknown word {%s}", inner)
 	}
 	var p part
 	for option := range strings.SplitSeq(inner, "|") {
@@ -182,9 +181,9 @@ const asScene = 255
 // scene is a piece of talk.
 type scene []line
 
-// thing is something that is never called by its name, with the words for
-// it: each row has one word in every language that has a row in terms.txt, and
-// the same with "at" or "in", if it is a place.
+// thing is an object or a place that is never called by its name, with the words for it. Each
+// row has one word in each of the languages of terms.txt, and if the thing is a place, the same
+// word with "at" or "in".
 type thing struct {
 	name, meaning string
 	words, at     [][]string
@@ -212,7 +211,7 @@ func newSpeech() (*speech, error) {
 		lang, topic, _ := strings.Cut(head, " ")
 		l, ok := language(lang)
 		if !ok {
-			return nil, fmt.Errorf("read scene %q: no such language", head)
+			return nil, fmt.Errorf("read scene %q: unknown language", head)
 		}
 		one, err := s.scene(lines)
 		if err != nil {
@@ -243,8 +242,8 @@ func scenesText() (string, error) {
 	return all.String(), err
 }
 
-// fall makes a topic that a language lacks use English scenes, and one that
-// English lacks those of a language that has it.
+// fall makes a topic that a language lacks use the English scenes, and a topic that English
+// lacks use the scenes in a language that has it.
 func (s *speech) fall() {
 	for topic, pools := range s.scenes {
 		other := pools[english]
@@ -267,7 +266,7 @@ func (s *speech) fall() {
 	}
 }
 
-// blocks yields the lines below each "== HEAD" of a text.
+// blocks yields the lines under each "== HEAD" in a text.
 func blocks(text string) func(yield func(head string, lines []string) bool) {
 	return func(yield func(string, []string) bool) {
 		_, text, _ := strings.Cut(text, "\n== ")
@@ -293,7 +292,7 @@ func (s *speech) scene(lines []string) (scene, error) {
 			lang, known = language(name)
 		}
 		if !known {
-			return nil, fmt.Errorf("line %q: no such language", text)
+			return nil, fmt.Errorf("line %q: unknown language", text)
 		}
 		t, err := s.compile(said)
 		if err != nil {
@@ -302,12 +301,12 @@ func (s *speech) scene(lines []string) (scene, error) {
 		one = append(one, line{int(who[0] - 'a'), lang, t})
 	}
 	if len(one) == 0 {
-		return nil, fmt.Errorf("nothing is said")
+		return nil, fmt.Errorf("the scene has no lines")
 	}
 	return one, nil
 }
 
-// readTerms reads terms.txt: below "== NAME MEANING" one row of words a line.
+// readTerms reads terms.txt: under "== NAME MEANING", each line has one row of words.
 func (s *speech) readTerms() error {
 	for head, lines := range blocks(termsText) {
 		name, meaning, _ := strings.Cut(head, " ")
@@ -315,7 +314,7 @@ func (s *speech) readTerms() error {
 		for _, text := range lines {
 			words := strings.Split(text, "|")
 			if len(words) != termLanguages {
-				return fmt.Errorf("read terms of %s: %d words in %q, want %d", name, len(words), text, termLanguages)
+				return fmt.Errorf("read terms for %s: %d words in %q, want %d", name, len(words), text, termLanguages)
 			}
 			var there []string
 			for i, word := range words {
@@ -330,31 +329,32 @@ func (s *speech) readTerms() error {
 			}
 		}
 		if len(t.at) != 0 && len(t.at) != len(t.words) {
-			return fmt.Errorf("read terms of %s: some words are places and some are not", name)
+			return fmt.Errorf("read terms for %s: some words are places and some are not", name)
 		}
 		s.things = append(s.things, t)
 	}
 	return nil
 }
 
-// termLanguages are the first of the languages, for which terms.txt has words.
+// termLanguages is the number of languages for which terms.txt has words: the first ones in
+// languages.
 const termLanguages = 9
 
-// speaker is a person with the things to talk about.
+// speaker is a person, with the things to talk about.
 type speaker struct {
 	r     *rand.Rand
 	s     *speech
 	lang  uint8
 	facts *facts
-	// terms is the row of words for each thing at the time, and old the row
-	// before; nil means the things' first words.
+	// terms is the current row of words for each thing, and old the previous row; nil means the
+	// first row of each thing.
 	terms, old []uint8
 	nick       string
 	box        string // the container in a scene
 	// habit is the person's seed: everybody prefers some words.
 	habit uint64
-	// answer is the first choice of the line before and the number of its options: the
-	// next line mostly answers it. fresh says that a line begins.
+	// answer is the first choice made in the previous line, and the number of its options: the
+	// next line mostly answers it. fresh is set at the beginning of a line.
 	answer, of int
 	fresh      bool
 	// names are the people who may be mentioned.
@@ -384,9 +384,8 @@ func (k *speaker) say(buf []byte, t *template) []byte {
 	return buf
 }
 
-// choose takes one of n: at the beginning of a line mostly the one that answers
-// the line before, which has the same position, and often the speaker's
-// usual one.
+// choose chooses one of n options. At the beginning of a line, it is mostly the option that
+// answers the previous line, which has the same index, and often the speaker's usual option.
 func (k *speaker) choose(place, n int) int {
 	luck := k.r.Uint64()
 	if luck%3 == 0 {
@@ -450,7 +449,7 @@ func (k *speaker) fill(buf []byte, s slot) []byte {
 	return strconv.AppendInt(buf, int64(10000+r.IntN(90000)), 10)
 }
 
-// word is the word for a thing in a language.
+// word returns the word for a thing in a language.
 func (s *speech) word(thing int, rows []uint8, lang uint8, at bool) string {
 	row := uint8(0)
 	if rows != nil {
@@ -465,7 +464,7 @@ func (s *speech) word(thing int, rows []uint8, lang uint8, at bool) string {
 	return s.things[thing].words[row][lang]
 }
 
-// style is how somebody writes, in probabilities of 1/256; fond selects the emoji.
+// style describes how a person writes, in probabilities of 1/256; fond selects the emoji.
 type style struct{ typo, lower, dots, emoji, mixed, short, split, plain, tail, fond uint8 }
 
 var emojis = []string{"👍", "🙏", "😂", "😅", "💪", "🤝", "🔥", "❤️", "😎", "🤲", "👌", "😴", "🙄", "🤣", "😬", "👀", "💯", "🤷", "🫡", "😇", "🎯", "🥶",
@@ -551,8 +550,8 @@ func (y *style) wear(buf []byte, start int, lang uint8, r *rand.Rand) []byte {
 	return buf
 }
 
-// typo swaps two neighbouring letters of a word, drops one or doubles
-// one; numbers and words in capitals stay.
+// typo swaps two neighbouring letters of a word, drops one or doubles one; numbers and words in
+// capitals stay unchanged.
 func typo(buf []byte, start int, r *rand.Rand) []byte {
 	small := func(c byte) bool { return c >= 'a' && c <= 'z' }
 	for range 4 {
@@ -572,12 +571,12 @@ func typo(buf []byte, start int, r *rand.Rand) []byte {
 	return buf
 }
 
-// bare are letters as typed by people who do not use accents.
+// bare maps accented letters to those that people type who do not use accents.
 var bare = strings.NewReplacer("á", "a", "à", "a", "â", "a", "ã", "a", "ä", "a", "é", "e", "è", "e", "ê", "e", "ë", "e", "í", "i", "î", "i", "ï", "i",
 	"ı", "i", "ó", "o", "ô", "o", "õ", "o", "ö", "o", "ú", "u", "ù", "u", "û", "u", "ü", "u", "ñ", "n", "ç", "c", "ş", "s", "ğ", "g", "ß", "ss",
 	"Ö", "O", "Ü", "U", "Ş", "S", "İ", "I", "Ç", "C", "É", "E", "À", "A", "Á", "A", "¿", "", "¡", "", "œ", "oe")
 
-// plain leaves the accents out.
+// plain removes the accents.
 func plain(buf []byte, start int) []byte {
 	for _, c := range buf[start:] {
 		if c >= 0x80 {
@@ -598,8 +597,8 @@ var (
 		"Rruga e Pishave", "Derb Zitoun", "Rua das Salinas", "Turfsteeg"}
 	firms = []string{"Halvinga Fruit", "Verdarro Tegels", "Brakessen Foods", "Corloveck Cerámica", "Aubec Primeurs", "Lindersee Fliesen", "Gulnoak Seramik",
 		"Shkwelm Fruta", "Ravzetti Import", "Monthuy Frutas", "Quinpalvo Produce", "Ostloveck Trading", "Zimxander Flowers", "Karfarque Garden"}
-	// Titles of groups: of those who have something to hide, and of friends and
-	// clubs in each language.
+	// Titles of groups: of people who have something to hide, and of friends and clubs in each
+	// language.
 	crewTitles = []string{"Bowling", "Uno", "Domino", "Fish", "Barbecue", "Family 2", "888", "Car wash", "Padel", "Coffee", "Night bus", "Lotto",
 		"Choir", "Zumba", "Kiosk", "Book club", "X", "Tuesday", "The cousins", "🐟🐟", "..."}
 	friendTitles = [...]string{"Borrel", "Pints", "Panas", "Apéro", "Stammtisch", "Kahve", "Kafja", "L9ahwa", "Copos"}

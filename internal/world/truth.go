@@ -115,14 +115,14 @@ type (
 		Renames      bool   `json:"renames,omitempty"`
 		// Key is the key that opens the message, if the archive holds it locked.
 		Key string `json:"key_id,omitempty"`
-		// In are the deliveries that contain it, if there are several.
+		// In lists the deliveries that contain it, if there are several.
 		In []string `json:"deliveries,omitempty"`
 		// Text is the text as sent, if it differs from the final one.
 		Text string `json:"text,omitempty"`
 	}
 )
 
-// Span is a time from the first day to the last, inclusive.
+// Span is the time from a first day to a last day, both inclusive.
 type Span struct {
 	From  string `json:"from"`
 	Until string `json:"until"`
@@ -140,12 +140,12 @@ func (w *World) days(from, until int32) Span {
 func appendLine(buf []byte, v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // invented values can be marshalled
+		panic(err) // invented values can always be marshalled
 	}
 	return append(append(buf, text...), '\n')
 }
 
-// truthHead returns the truth that is known before anybody speaks.
+// truthHead returns the part of the truth that is known before the first message.
 func (w *World) truthHead(deliveries []truthDelivery) []byte {
 	buf := appendLine(nil, truthWorld{"world", 1, w.o.Seed, w.o.Service, len(w.accounts), w.o.Messages, w.o.Locked, w.o.Feed, w.days(0, int32(w.o.Days))})
 	for _, one := range deliveries {
@@ -275,8 +275,8 @@ func (w *World) truthPlot(i int) truthPlot {
 // tellingFacts are the facts that identify a plot, the most telling first.
 var tellingFacts = []slot{slotBox, slotNote, slotIBAN, slotBitcoin, slotCoords, slotCode, slotPlate, slotVictim, slotStreet, slotBoss, slotAlias, slotPrice}
 
-// queries returns the queries that find a plot by its truth: one for each fact that is
-// mentioned within its time or, if there are none, one for its people.
+// queries returns the queries that find a plot: one for each fact that is mentioned within the
+// time of the plot or, if there are no such facts, one for its people.
 func (w *World) queries(p *plot, said *[lastFact]bool, span Span) []string {
 	within := "sent:" + span.From + ".." + span.Until + " "
 	var list []string

@@ -1,21 +1,20 @@
 // Package world invents a case for demonstrations, tests and benchmarks.
 //
-// It makes a phone service and its users: organisations with cells, roles
-// and words of their own, the people around them, and many who have nothing to
-// do with crime; who talks to whom, when and in which languages; plots with
-// their innocent look-alikes. The truth about it is written to a separate file
-// (docs/format/truth.md).
+// It makes a phone service and its users: organisations with cells, roles and words of their
+// own, the people around them, and many who have nothing to do with crime. It decides who talks
+// to whom, when and in which languages, and makes plots and innocent look-alikes. The truth
+// about the case is written to a separate file (docs/format/truth.md).
 //
-// The same options give the same bytes on any machine: randomness is computed only from
-// whole numbers. A day is a function of the world and the day's number, so that days can be
-// made in parallel and in constant memory. A larger world holds the same people and more.
+// The same options give the same bytes on any machine: randomness is computed only from whole
+// numbers. A day is a function of the world and the day's number, so that days can be made in
+// parallel and in constant memory. A larger world contains the same people and more.
 //
-// Nobody and nothing in it exists: phone numbers come from a range kept free for
-// fiction (Ofcom's 07700 900xxx), container numbers have a correct check digit (ISO 6346)
-// but an owner code that nobody holds, bank accounts are at a bank that does not exist,
-// crypto addresses are hashes of nothing, coordinates are in the open Atlantic, number
-// plates have a letter that is never issued in their form, and places and names are made up.
-// Nothing in it explains how to commit a crime.
+// No person or thing in it exists: phone numbers come from a range kept free for fiction
+// (Ofcom's 07700 900xxx), container numbers have a correct check digit (ISO 6346) but an owner
+// code that is not assigned, bank accounts are at a bank that does not exist, crypto addresses
+// are hashes of nothing, coordinates are in the open Atlantic, number plates have a letter that
+// is never issued in their form, and places and names are made up. Nothing in it explains how
+// to commit a crime.
 package world
 
 import (
@@ -30,7 +29,7 @@ import (
 
 // Options set the size and the shape of a world.
 type Options struct {
-	// Seed determines everything.
+	// Seed determines everything that the other options leave open.
 	Seed uint64
 	// Service is the main service: "sky" or "encrochat". Default "sky".
 	Service string
@@ -40,18 +39,18 @@ type Options struct {
 	Messages int
 	// Days is the length of the world. Default 130.
 	Days int
-	// Locked is the percentage of keys that were not handed over; 0 means that all were.
+	// Locked is the percentage of keys that were not handed over; 0 means that all keys were
+	// handed over.
 	Locked int
-	// Feed is how many of the last days are not in the deliveries of [World.WriteDeliveries]
-	// but in [FeedFolder]. Default: none.
+	// Feed is the number of final days that are not in the deliveries of
+	// [World.WriteDeliveries] but in [FeedFolder]. Default: none.
 	Feed int
 }
 
-// Presets are worlds by name, without their seed: the demonstration, and two of
-// the size of real cases. The sizes of skyecc are from the reports
-// on Sky ECC: 70,000 accounts, 80 million messages, half of them unreadable;
-// those of encrochat from the reports on EncroChat: 60,000 accounts, 20 million
-// messages.
+// Presets are named worlds, without their seeds: the demonstration, and two that are as large
+// as real cases. The sizes of skyecc are from the reports on Sky ECC: 70,000 accounts, 80
+// million messages, half of them unreadable; those of encrochat from the reports on EncroChat:
+// 60,000 accounts, 20 million messages.
 var Presets = map[string]Options{
 	"demo":      {Service: "sky", Accounts: 200, Messages: 20_000, Days: 130, Locked: 33},
 	"encrochat": {Service: "encrochat", Accounts: 60_000, Messages: 20_000_000, Days: 90, Locked: 5},
@@ -61,7 +60,7 @@ var Presets = map[string]Options{
 // shortDays is the length of the demonstration.
 const shortDays = 130
 
-// World is a world before anybody has said anything.
+// World is a world before the first message.
 type World struct {
 	o     Options
 	start time.Time // of day 0
@@ -94,7 +93,7 @@ func New(o Options) (*World, error) {
 	o.Days = cmp.Or(o.Days, shortDays)
 	switch {
 	case o.Service != "sky" && o.Service != "encrochat":
-		return nil, fmt.Errorf("invent a world: service %q, want sky or encrochat", o.Service)
+		return nil, fmt.Errorf("invent a world: the service is %q, but must be sky or encrochat", o.Service)
 	case o.Accounts < 100 || o.Accounts > 2_000_000:
 		return nil, fmt.Errorf("invent a world: %d accounts, want 100 to 2,000,000", o.Accounts)
 	case o.Days < 60 || o.Days > 3650:
@@ -102,9 +101,9 @@ func New(o Options) (*World, error) {
 	case o.Messages < 0 || o.Messages > 1_000_000_000:
 		return nil, fmt.Errorf("invent a world: %d messages, want 0 to 1,000,000,000", o.Messages)
 	case o.Feed < 0 || o.Feed > o.Days/4:
-		return nil, fmt.Errorf("invent a world: %d days of feed, want 0 to a quarter of all", o.Feed)
+		return nil, fmt.Errorf("invent a world: %d days of feed, but at most a quarter of all days is allowed", o.Feed)
 	case o.Locked < 0 || o.Locked > 100:
-		return nil, fmt.Errorf("invent a world: %d of 100 keys missing, want 0 to 100", o.Locked)
+		return nil, fmt.Errorf("invent a world: %d percent of keys missing, want 0 to 100", o.Locked)
 	}
 	spoken, err := newSpeech()
 	if err != nil {
@@ -167,8 +166,8 @@ func (w *World) measure() {
 			mean += t.mean
 		}
 		mean /= uint64(len(l.topics))
-		// Messages a day of pace 1, as scenes, times 2^32; more, because some
-		// weeks are silent.
+		// Messages per day of pace 1, as scenes, times 2^32; slightly more, because some weeks
+		// are silent.
 		l.rate = share(rest<<32, uint64(l.weight)*256, total) / mean * 256 * quiet / (quiet - 1)
 	}
 }
@@ -210,13 +209,13 @@ func (w *World) planned() int {
 	return n
 }
 
-// accountOn returns the account of a service that a person uses on a day, or -1 if there is
+// accountOn returns the account on a service that a person uses on a day, or -1 if there is
 // none. If a person has two phones, odd links use the second, which may be a shared one.
 func (w *World) accountOn(p *person, service uint8, day int32, odd bool) int32 {
 	found := int32(-1)
 	for _, i := range p.accounts {
 		a := &w.accounts[i]
-		second := a.second || &w.people[a.person] != p // somebody else's
+		second := a.second || &w.people[a.person] != p // another person's
 		if a.service == service && a.from <= day && day < a.until && (found < 0 || second == odd) {
 			found = i
 		}
@@ -224,7 +223,7 @@ func (w *World) accountOn(p *person, service uint8, day int32, odd bool) int32 {
 	return found
 }
 
-// serviceOn returns the account that somebody uses on the phone service on a day.
+// serviceOn returns the account that a person uses on the phone service on a day.
 func (w *World) serviceOn(i, day int32) int32 {
 	for service := range uint8(2) {
 		if a := w.accountOn(&w.people[i], service, day, false); a >= 0 {
@@ -254,15 +253,15 @@ func (w *World) meet(a, b *person, service uint8, day int32) bool {
 	return ok
 }
 
-// chunk is the part of a file that a day adds, or a piece of it. Its text is reused
+// chunk is the part of a file that a day adds, or a piece of that part. Its text is reused
 // after take returns.
 type chunk struct {
 	file string
 	text []byte
 }
 
-// pieceSize is the approximate size of the pieces of a day, in bytes, and pieces how many of
-// them may wait for take.
+// pieceSize is the approximate size in bytes of the pieces of a day, and pieces is the maximum
+// number of pieces that may wait for take.
 const (
 	pieceSize = 1 << 20
 	pieces    = 16

@@ -154,7 +154,7 @@ type told struct {
 func tellAll(t testing.TB, w *World) []told {
 	t.Helper()
 	var all []told
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // render appends
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // rendering appends to it
 	err := w.each(t.Context(), func(d *day, _ func(chunk)) {
 		for _, i := range d.order {
 			m := &d.said[i]
@@ -278,9 +278,9 @@ func TestStatistics(t *testing.T) {
 		degrees[account] = len(list)
 	}
 	list := sorted(degrees)
-	// Leskovec and Horvitz 2008 (doi 10.1145/1367497.1367620) count 1.3 billion
-	// pairs of 180 million people in one month of a messenger that everybody used, 14.4 per
-	// person, with a heavy tail. A phone that few people use has fewer.
+	// Leskovec and Horvitz 2008 (doi 10.1145/1367497.1367620) count 1.3 billion pairs of 180
+	// million people in one month of a messenger that everybody used: 14.4 per person, with a
+	// heavy tail. A phone that few people use has fewer.
 	edges := 0
 	for _, n := range list {
 		edges += n
@@ -315,8 +315,8 @@ func TestStatistics(t *testing.T) {
 	within("emoji of a text", float64(emoji)/float64(texts), 0.15, 0.5)
 	within("share with an attachment", float64(attached)/n, 0.01, 0.15)
 	within("share of messages of plots", float64(crime)/n, 0.02, 0.25)
-	// As requested. The police said of Sky ECC that nearly half of a billion
-	// messages had been decrypted (Belgian federal police, 10 March 2021).
+	// As requested. The police stated that nearly half of a billion messages from Sky ECC had
+	// been decrypted (Belgian federal police, 10 March 2021).
 	within("share locked", float64(states["locked"])/n, 0.27, 0.39)
 	within("share deleted", float64(states["deleted"])/n, 0.003, 0.012)
 	within("share edited", float64(states["edited"])/n, 0.003, 0.012)
@@ -403,7 +403,7 @@ func TestPlotsAreFoundByTheirTruth(t *testing.T) {
 		id, _ := one.sent.Identity()
 		docs[id.String()] = true
 		plotOf[id.String()] = -1
-		if one.plot >= 0 || len(all)%4 == 0 { // enough to see other results
+		if one.plot >= 0 || len(all)%4 == 0 { // long enough that the results differ
 			all = append(all, query.Doc{Sightings: []query.Sighting{{ID: id, Message: &one.sent}}})
 		}
 	}
@@ -528,8 +528,7 @@ func TestKeysOpenWhatIsLocked(t *testing.T) {
 	}
 }
 
-// No text names a port, a carrier, a bank or a town that exists, or
-// a number in use.
+// No text names a port, a carrier, a bank or a town that exists, or a number that is in use.
 func TestNothingCanBeReal(t *testing.T) {
 	real := regexp.MustCompile(`(?i)\b(rotterdam|antwerp\w*|hamburg|amsterdam|algeciras|valencia|le havre|marseille|istanbul|durr[eë]s|tanger med|
 		|felixstowe|santos|guayaquil|london|paris|madrid|berlin|brussels|brussel|den haag|maersk|msc|hapag|cosco|evergreen|cma cgm|dole|chiquita|
@@ -648,8 +647,8 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A world ten times as long, and so with ten times the messages, needs hardly
-// more memory to be written.
+// Writing a world that is ten times as long, and so has ten times as many messages, needs
+// hardly more memory.
 func TestMemoryDoesNotGrowWithMessages(t *testing.T) {
 	most := func(days int) uint64 {
 		w, err := New(Options{Seed: 1, Accounts: 300, Messages: 500 * days, Days: days})
@@ -669,7 +668,7 @@ func TestMemoryDoesNotGrowWithMessages(t *testing.T) {
 	}
 }
 
-// memory measures the live memory while something is written to it.
+// memory is a writer that measures the live memory while it is written to.
 type memory struct{ written, next, most uint64 }
 
 func (m *memory) Write(p []byte) (int, error) {
@@ -683,8 +682,8 @@ func (m *memory) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The truth about people, organisations, words and keys is consistent,
-// and the messages agree with it.
+// The truth about people, organisations, words and keys is consistent, and the messages agree
+// with the truth.
 func TestTruthFitsTogether(t *testing.T) {
 	w, err := New(Options{Seed: 6, Accounts: 1500, Messages: 20_000, Days: 400, Locked: 33})
 	if err != nil {

@@ -32,18 +32,17 @@ import (
 //   - phone-of-a-courier: two WhatsApp backups of one phone that overlap;
 //   - jabber-server: a room, with an object broken in the middle;
 //   - harbour-channel: a month of an IRC channel;
-//   - sheet-from-abroad: a sheet of one group, with locked rows, a row too
-//     long and an impossible date;
+//   - sheet-from-abroad: a sheet of one group, with locked rows, a row that is too long and an
+//     impossible date;
 //   - encrochat-sheets: messages of an older service, in sheets by month;
 //   - phone-of-tilde: a sheet of one device's own copy of its chats;
-//   - phone-of-wielen: another device's, as an extraction report in XML, with
-//     deleted messages recovered;
+//   - phone-of-wielen: the same from another device, as an extraction report in XML, with
+//     recovered deleted messages;
 //   - usb-stick: an export that ends in the middle, and a file that is not a chat.
 var Deliveries = []string{"server-archive", "live-feed", "phone-of-a-courier", "jabber-server",
 	"harbour-channel", "sheet-from-abroad", "encrochat-sheets", "phone-of-tilde", "phone-of-wielen", "usb-stick"}
 
-// Written returns the [Deliveries] that exist below dir: a small world does not have all of
-// them.
+// Written returns the [Deliveries] that exist in dir: a small world does not have all of them.
 func Written(dir string) []string {
 	return slices.DeleteFunc(slices.Clone(Deliveries), func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
@@ -51,15 +50,14 @@ func Written(dir string) []string {
 	})
 }
 
-// FeedFolder is a further folder with the last days of a world, if
-// requested: a file for every few hours, by time, like a live feed that is
-// handed over while it continues.
+// FeedFolder is a further folder with the final days of a world, if requested. It has a file
+// for every few hours, named by time, like a live feed that is handed over while it continues.
 const FeedFolder = "feed"
 
-// feedHours is how many hours of a day one file of the feed covers.
+// feedHours is the number of hours that one file of the feed covers.
 const feedHours = 4
 
-// The places of a message. Those up to usbStick are deliveries.
+// The places where a message can be. Those up to usbStick are deliveries.
 const (
 	serverArchive = iota
 	liveFeed
@@ -115,10 +113,10 @@ func Write(ctx context.Context, dir string, o Options) error {
 	return errors.Join(err, out.Flush(), truth.Close())
 }
 
-// WriteLines writes all messages in order of time to out as Argus JSON lines, locked if
+// WriteLines writes all messages in chronological order to out as Argus JSON lines, locked if
 // their keys were not handed over, and the truth about them to truth.
 func (w *World) WriteLines(ctx context.Context, out, truth io.Writer) error {
-	about := truthDelivery{What: "delivery", Name: "messages.jsonl", About: "all messages in the order of time, partly locked"}
+	about := truthDelivery{What: "delivery", Name: "messages.jsonl", About: "all messages in chronological order, partly locked"}
 	lines := func(d *day, emit func(chunk)) {
 		text := d.buffer()
 		for _, i := range d.order {
@@ -143,7 +141,7 @@ func (w *World) WriteLines(ctx context.Context, out, truth io.Writer) error {
 	return w.tell(ctx, []truthDelivery{about}, lines, take)
 }
 
-// tell writes the truth known before, during and after all days.
+// tell writes the parts of the truth that are known before, during and after all days.
 func (w *World) tell(ctx context.Context, deliveries []truthDelivery, render renderer, take func(chunk) error) error {
 	if err := take(chunk{"", w.truthHead(deliveries)}); err != nil {
 		return err
@@ -154,8 +152,8 @@ func (w *World) tell(ctx context.Context, deliveries []truthDelivery, render ren
 	return w.truthKeys(take)
 }
 
-// WriteDeliveries writes the messages as they were handed over: the folders of
-// [Deliveries] below dir, which must exist, and the truth about them to truth.
+// WriteDeliveries writes the messages as they were handed over: the folders of [Deliveries] in
+// dir, which must exist, and the truth about them to truth.
 func (w *World) WriteDeliveries(ctx context.Context, dir string, truth io.Writer) error {
 	f := &folder{dir: dir, truth: truth, open: map[string]*file{}, made: map[string]bool{}}
 	err := w.tell(ctx, w.deliveries(), w.handOver, f.take)
@@ -224,7 +222,7 @@ func (w *World) handOver(d *day, emit func(chunk)) {
 	d.truthDay(emit, d.places)
 }
 
-// places appends the places of a message of the day.
+// places appends the places where a message of the day can be found.
 func (d *day) places(in []uint8, m *said) []uint8 {
 	n := d.n - d.late
 	within := func(days [2]int32) bool { return n >= days[0] && n < days[1] }
@@ -311,7 +309,7 @@ type files map[string][]byte
 
 func (f files) add(name, text string) { f[name] = append(f[name], text...) }
 
-// emit passes on everything.
+// emit passes on all parts.
 func (f files) emit(emit func(chunk)) {
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		emit(chunk{name, f[name]})
@@ -328,7 +326,7 @@ func (f files) row(name string, cells []string) {
 	f[name] = append(f[name], text.Bytes()...)
 }
 
-// The sheets, by the beginning of their paths, and their headers.
+// The sheets, identified by the beginning of their paths, and their headers.
 const (
 	abroad = iota
 	encro
@@ -344,7 +342,7 @@ var (
 	}
 )
 
-// head returns the beginning of a file.
+// head returns the text with which a file begins.
 func head(name string) string {
 	if strings.HasPrefix(name, "phone-of-a-courier/") {
 		return "11/01/2021, 00:00 - Messages and calls are end-to-end encrypted. No one outside of this chat can read them.\n"
@@ -456,7 +454,7 @@ func (d *day) encroRow(m *said) []string {
 		key, payload = out.Locked.KeyID, hex.EncodeToString(out.Locked.Payload)
 	}
 	from := out.From
-	if from == "" { // the sheet has no column for statements of the service
+	if from == "" { // the sheet has no column for statements made by the service
 		from = d.accounts[m.from].id
 	}
 	return []string{out.ServiceID, out.Conversation, from, out.FromName, strings.Join(out.To, ","), sheetTime(out), out.Text, fileName(out), key, payload}
@@ -507,7 +505,7 @@ type file struct {
 	f *os.File
 }
 
-// mostOpen is how many files are kept open.
+// mostOpen is the maximum number of files that are kept open.
 const mostOpen = 64
 
 func (f *folder) take(c chunk) error {
@@ -532,7 +530,8 @@ func (f *folder) take(c chunk) error {
 	return err
 }
 
-// reach opens a file in order to append to this run's output.
+// reach opens a file for appending. The first call for a name empties the file and writes its
+// header.
 func (f *folder) reach(name string) (*file, error) {
 	path := filepath.Join(f.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -563,8 +562,8 @@ func (f *folder) close() error {
 	return err
 }
 
-// damage completes the files that have an end, and adds wrong rows and the content of an old
-// stick.
+// damage completes the files that need an end, and adds the invalid rows and the content of an
+// old stick.
 func (w *World) damage(f *folder) error {
 	bad := files{}
 	bad.row(sheetNames[abroad], []string{"51AFFFF0", "G-3390", "C3E9RP", "Sur", "31/02/2021 10:00:00", "Mañana hablamos", "", "", ""})
@@ -596,7 +595,7 @@ func (w *World) beginning(dir string) ([]byte, error) {
 	month := w.date(int32(w.o.Days-w.o.Feed) - 1)[:len("2021-02")]
 	from, err := os.Open(filepath.Join(dir, "server-archive", "sky-"+month+".jsonl"))
 	if errors.Is(err, os.ErrNotExist) {
-		return []byte("\x00\x00\x00 not a message \xff\xfe\n"), nil // nobody uses that service
+		return []byte("\x00\x00\x00 not a message \xff\xfe\n"), nil // nobody uses the service encrochat
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write an invented world: %w", err)

@@ -16,7 +16,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// tree reads all files below a folder.
+// tree reads all files under a folder.
 func tree(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -38,7 +38,7 @@ func TestDeliveriesAreTheSameForASeed(t *testing.T) {
 	o := Presets["demo"]
 	o.Seed, o.Messages, o.Feed = 7, 3000, 5
 	dir := filepath.Join(t.TempDir(), "case")
-	for range 2 { // the second time over the first
+	for range 2 { // the second time over the first files
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -64,8 +64,8 @@ func TestDeliveriesAreTheSameForASeed(t *testing.T) {
 	}
 }
 
-// Every delivery is read by the reader that it was made for; the only errors in
-// it are the intended ones; and copies of a message are the same message.
+// Every delivery is read by the reader for which it was made; the only errors in it are the
+// intended ones; and copies of a message are the same message.
 func TestDeliveriesAreRead(t *testing.T) {
 	for _, service := range []string{"sky", "encrochat"} {
 		t.Run(service, func(t *testing.T) {

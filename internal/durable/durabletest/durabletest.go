@@ -18,9 +18,9 @@ import (
 	"github.com/argus-evidence/argus/internal/durable"
 )
 
-// Disk is a disk in memory whose power can be cut. After a cut, unsynced writes may be
-// there, be gone, or be there in part; a name that was not made durable with its
-// directory may be the old or the new one.
+// Disk is a disk in memory whose power can be cut. After a cut, unsynced writes may be there,
+// gone, or there in part; a name that was not made durable with its directory may be the old or
+// the new one.
 type Disk struct {
 	mu    sync.Mutex
 	rng   *rand.Rand
@@ -80,11 +80,11 @@ func (d *Disk) Alive() bool {
 	return d.left != 0
 }
 
-// EachCut runs work on new disks, each with the power cut one operation later than on the
-// previous one, until work ends with the power still on. It does all of that for the
-// given number of seeds. Work stops at its first error and returns a check, which gets
-// the disk after the cut. EachCut returns the number of cuts, and the first error of a
-// check. lie is for the control: it makes every sync do nothing.
+// EachCut runs work on new disks, cutting the power of each disk one operation later than that
+// of the previous one, until work ends with the power still on. It repeats this for the given
+// number of seeds. Work stops at its first error and returns a check, which is called with the
+// disk after the cut. EachCut returns the number of cuts, and the first error of a check. lie
+// is for the control: it makes every sync do nothing.
 func EachCut(seeds int, lie bool, work func(*Disk) (check func(after *Disk) error)) (cuts int, err error) {
 	for seed := range seeds {
 		for operations := 0; ; operations++ {
@@ -118,7 +118,7 @@ func (d *Disk) step() error {
 	return nil
 }
 
-// Cut returns the disk as it is found once the power is back.
+// Cut returns the disk in the state in which it is found when the power is back.
 func (d *Disk) Cut() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -149,7 +149,7 @@ func (d *Disk) Cut() *Disk {
 				if len(data) > 0 {
 					data = data[:d.rng.IntN(len(data))] // torn
 				}
-			case 2: // the length is there, the bytes are not
+			case 2: // the length is there, but the bytes are not
 				data = make([]byte, len(data))
 			}
 			content = applyWrite(content, powerWrite{w.at, data})

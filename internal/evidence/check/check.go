@@ -37,7 +37,7 @@ import (
 type Finding struct {
 	// File is relative to the store, with forward slashes.
 	File string `json:"file"`
-	// Offset is where the finding begins in the file, -1 for the whole file.
+	// Offset is the offset in the file at which the finding begins, or -1 for the whole file.
 	Offset int64 `json:"offset"`
 	// First and Last are the first and last records concerned, or 0 for none.
 	First    uint64               `json:"first_record,omitempty"`
@@ -195,8 +195,8 @@ type verifier struct {
 	splitter form.Splitter
 }
 
-// verifiedDelivery is the recomputed state of a delivery. It keeps the place of each part
-// of its tree, so that the records that contradict the tree file can be named.
+// verifiedDelivery is the recomputed state of a delivery. It keeps the location of each part of
+// its tree, so that a finding can name the records that contradict the tree file.
 type verifiedDelivery struct {
 	open      *sealing.Draft
 	tree      *sealing.Tree // to compare with the records; nil if there is none
@@ -397,7 +397,7 @@ func (v *verifier) segment(number int, m *form.Closed, end int64) error {
 	if m != nil {
 		if size != m.Size {
 			v.broken = true
-			v.damage(name, min(size, m.Size), "the segment has %d bytes, but the manifest says %d", size, m.Size)
+			v.damage(name, min(size, m.Size), "the segment has %d bytes, but the manifest states %d", size, m.Size)
 		}
 		end, table = v.table(f, name, size)
 	} else if size < end {
@@ -493,7 +493,7 @@ func (v *verifier) blocks(f durable.File, name string, number int, end int64, ta
 		}
 		h, err := form.ParseHead(head[:n])
 		if err == nil && at+h.Size() > end {
-			err = fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
+			err = fmt.Errorf("%w: the block is truncated", argus.ErrDamaged)
 		}
 		if errors.Is(err, argus.ErrNewer) {
 			v.broken = true
@@ -731,7 +731,7 @@ func (v *verifier) check(r *argus.Record, first bool, hasher *argus.Hasher) stri
 		return v.checkOpened(r)
 	case argus.KindMessage:
 		if r.Met != (argus.ID{}) && (r.Of == 0 || r.Of >= r.Seq || r.Met == r.ID) {
-			return "the copy does not say which earlier message it belongs to"
+			return "the copy does not state to which earlier message it belongs"
 		}
 	case argus.KindKey:
 		v.heldKeys[r.Seq] = true
@@ -844,11 +844,11 @@ func (v *verifier) printOf(seq uint64) print {
 // the store is next opened for writing.
 func (v *verifier) checkIDs() error {
 	if errors.Is(v.idsErr, argus.ErrDamaged) || errors.Is(v.idsErr, fs.ErrNotExist) {
-		v.damage(layout.IDs, -1, "%v; delete the folder, and the next ingest rebuilds it", v.idsErr)
+		v.damage(layout.IDs, -1, "%v; delete the folder, and the next ingest will rebuild it", v.idsErr)
 		return nil
 	}
 	if errors.Is(v.idsErr, ids.ErrOther) {
-		v.report(Finding{File: layout.IDs, Offset: -1, Note: true, Problem: v.idsErr.Error() + "; the next ingest rebuilds them"})
+		v.report(Finding{File: layout.IDs, Offset: -1, Note: true, Problem: v.idsErr.Error() + "; the next ingest will rebuild them"})
 		return nil
 	}
 	if v.idsErr != nil {
@@ -860,18 +860,18 @@ func (v *verifier) checkIDs() error {
 		sum += maphash.Comparable(v.seed, e)
 		count++
 	}); err != nil {
-		v.damage(layout.IDs+"/"+file, -1, "%v; delete the folder %s, and the next ingest rebuilds it", err, layout.IDs)
+		v.damage(layout.IDs+"/"+file, -1, "%v; delete the folder %s, and the next ingest will rebuild it", err, layout.IDs)
 		return nil
 	}
 	if v.broken || v.waits {
 		return nil // the ids cannot agree with records that cannot be read
 	}
 	if v.ids.Covered() > v.result.Last {
-		v.damage(layout.IDs, -1, "the ids claim to cover the records up to %d, but the last record is %d; delete the folder, and the next ingest rebuilds it", v.ids.Covered(), v.result.Last)
+		v.damage(layout.IDs, -1, "the ids claim to cover the records up to %d, but the last record is %d; delete the folder, and the next ingest will rebuild it", v.ids.Covered(), v.result.Last)
 		return nil
 	}
 	if sum != v.idSum || count != v.idCount {
-		v.damage(layout.IDs, -1, "the ids do not match the messages (%d entries, want %d); delete the folder, and the next ingest rebuilds it", count, v.idCount)
+		v.damage(layout.IDs, -1, "the ids do not match the messages (%d entries, want %d); delete the folder, and the next ingest will rebuild it", count, v.idCount)
 	}
 	return nil
 }
@@ -1070,7 +1070,7 @@ func (v *verifier) checkOriginals() error {
 		return err
 	}
 	if info, err := os.Stat(v.path(layout.Originals)); err == nil && !info.IsDir() {
-		v.damage(layout.Originals, -1, "there is a file in place of the folder")
+		v.damage(layout.Originals, -1, "this is a file, not a folder")
 		return nil
 	}
 	belong := map[string]bool{}
@@ -1161,14 +1161,14 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	case ordered && checked.State == becomes:
 	case ordered:
 		f := Finding{File: layout.Originals + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery}
-		f.Problem = "the original is not as a sealed amendment orders"
+		f.Problem = "the original differs from the state that a sealed amendment orders"
 		if state, waits := store.Prepared(c.File); waits && state == becomes {
 			f.Note, f.Problem = true, "the original does not yet match a sealed amendment; the amendment is completed the next time the store is opened for writing"
 		}
 		v.report(f)
 	default:
 		for _, s := range checked.Spans {
-			say(table, -1, "bytes %d to %d of the original are %s, but no record orders it", s.From, s.To, s.State)
+			say(table, -1, "bytes %d to %d of the original are %s, but no record orders this", s.From, s.To, s.State)
 		}
 	}
 	switch {
@@ -1220,7 +1220,7 @@ func (v *verifier) foreign(name string) bool {
 	}
 	f, err := v.disk.OpenFile(v.path(name), os.O_RDONLY, 0)
 	if err != nil {
-		return !errors.Is(err, fs.ErrNotExist) // otherwise it was removed meanwhile
+		return !errors.Is(err, fs.ErrNotExist) // otherwise it was removed in the meantime
 	}
 	defer f.Close()
 	info, err := f.Stat()

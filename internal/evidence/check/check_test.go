@@ -226,7 +226,7 @@ func TestFlipAnyByte(t *testing.T) {
 	}
 }
 
-// Verify runs alongside a writer: records that are added and sealed meanwhile are not
+// Verify runs alongside a writer: records that are added and sealed in the meantime are not
 // damage.
 func TestVerifyBesideAWriter(t *testing.T) {
 	signer, keys := testKey(t)
@@ -338,8 +338,8 @@ func TestAbsurdSizes(t *testing.T) {
 	}
 }
 
-// An original encrypted with a custodian's key is verified in its stored form, and Verify
-// notes that it checked nothing more. A withheld one is damage unless a record orders it.
+// An original encrypted with a custodian's key is verified in its stored form, and Verify notes
+// that it checked nothing more. A withheld original is damage unless a record orders it.
 func TestVerifyOriginals(t *testing.T) {
 	custodian := must(age.GenerateX25519Identity())
 	recipients := []age.Recipient{custodian.Recipient()}
@@ -368,7 +368,7 @@ func TestVerifyOriginals(t *testing.T) {
 	if err := open.Commit(t.Context(), hidden.Original.File, state); err != nil {
 		t.Fatal(err)
 	}
-	if damage, _, v := verifyAll(t, dir, nil); len(damage) != 1 || v.Originals != 0 || !said(damage, table, "bytes 1 to 3 of the original are withheld, but no record orders it") {
+	if damage, _, v := verifyAll(t, dir, nil); len(damage) != 1 || v.Originals != 0 || !said(damage, table, "bytes 1 to 3 of the original are withheld, but no record orders this") {
 		t.Errorf("withheld without an order: %+v", damage)
 	}
 	// A record claims a different file from the stored one.
@@ -383,7 +383,7 @@ func TestVerifyOriginals(t *testing.T) {
 }
 
 // A segment, block or manifest written by a newer Argus is reported as newer and not as
-// damaged; one with a flipped bit as damaged and not as newer.
+// damaged; one with a flipped bit is reported as damaged and not as newer.
 func TestNewerFiles(t *testing.T) {
 	mend := func(b []byte) { binary.LittleEndian.PutUint32(b[len(b)-4:], crc(b[:len(b)-4])) }
 	for name, tt := range map[string]struct {

@@ -24,7 +24,7 @@ import (
 	"github.com/argus-evidence/argus/internal/layout"
 )
 
-// rawBlock is a block that can be written again elsewhere.
+// rawBlock is a block that can be written to another position.
 type rawBlock struct {
 	form.Ref
 	size                 int64
@@ -99,8 +99,8 @@ func (b *rawBlock) append(out []byte) []byte {
 	return slices.Concat(out, head, b.seed[:], statements, contents)
 }
 
-// forge rewrites the first segment of a closed store, as somebody who knows the format
-// would: the deliveries in the given order, with a commit file and without ids.
+// forge rewrites the first segment of a closed store, as someone who knows the format would. It
+// writes the deliveries in the given order, with a commit file and without ids.
 func forge(t *testing.T, dir string, order []argus.DeliveryNumber, deliveries map[argus.DeliveryNumber][]rawBlock) {
 	t.Helper()
 	out := form.AppendHeader(nil, 1, 1)
@@ -195,8 +195,8 @@ func TestForgedOrder(t *testing.T) {
 	}
 }
 
-// However they are opened, records that make no sense are reported as damage, and those
-// of a newer Argus as newer.
+// However they are opened, invalid records are reported as damage, and those of a newer Argus
+// as newer.
 func TestForgedShapes(t *testing.T) {
 	sighting := must(hex.DecodeString("a3010404a0050a")) // kind 4, an empty message, of 10
 	for name, tt := range map[string]struct {
@@ -342,7 +342,7 @@ func TestForgedIDs(t *testing.T) {
 	}
 }
 
-// Somebody who knows the format writes a record that is not sealed yet. Its checksums are
+// Someone who knows the format writes a record that is not sealed yet. Its checksums are
 // correct, but Argus does not write such records. Verify names the problem.
 func TestRecordsThatArgusDoesNotWrite(t *testing.T) {
 	encode := func(r *argus.Record) []byte { return encoded(t, r) }
@@ -405,9 +405,8 @@ func TestRecordsThatArgusDoesNotWrite(t *testing.T) {
 	}
 }
 
-// TestForgedRecord changes a message as somebody who knows the format would: text,
-// identity and checksums match. The delivery's tree does not match, and the records are
-// named.
+// TestForgedRecord changes a message as someone who knows the format would: text, identity and
+// checksums match. The delivery's tree does not match, and the records are named.
 func TestForgedRecord(t *testing.T) {
 	signer, keys := testKey(t)
 	s, dir := createTest(t, evidence.Options{})
@@ -493,7 +492,7 @@ func TestForgedSightings(t *testing.T) {
 			s.Close()
 			damage, _, _ := verifyAll(t, dir, keys)
 			named := slices.ContainsFunc(damage, func(f Finding) bool {
-				return f.First == 12 && (strings.Contains(f.Problem, "sighting") || strings.Contains(f.Problem, "the copy does not say"))
+				return f.First == 12 && (strings.Contains(f.Problem, "sighting") || strings.Contains(f.Problem, "the copy does not state"))
 			})
 			if sound := name == "none"; named == sound {
 				t.Errorf("%+v", damage)

@@ -16,7 +16,7 @@ func Message(n int) *argus.Message {
 	}
 }
 
-// Batch returns records of the messages numbered from, up to but not including, to.
+// Batch returns records of the messages with the numbers in [from, to).
 func Batch(from, to int) []*argus.Record {
 	var batch []*argus.Record
 	for n := from; n < to; n++ {
@@ -25,9 +25,9 @@ func Batch(from, to int) []*argus.Record {
 	return batch
 }
 
-// EveryKind returns sealed and a record of each other kind that a caller can append,
-// except those of Batch. It expects record 1 to be the opening, 2 an original and 3 a
-// locked message.
+// EveryKind returns the record sealed, and one record of each other kind that a caller can
+// append, except the kinds that Batch returns. It expects record 1 to be the opening, 2 an
+// original and 3 a locked message.
 func EveryKind(sealed *argus.Record) []*argus.Record {
 	file := &argus.Original{Size: 3, Path: "derived/a.db"}
 	act := &argus.Act{Order: "Rb 1", Reason: "unlawful", Records: []argus.Span{{First: 3, Last: 3}, {First: 5, Last: 9}}}

@@ -158,8 +158,8 @@ func ParseHead(b []byte) (Head, error) {
 func NewCodec() (*Codec, error) { return newCodec() }
 
 var newCodec = sync.OnceValues(func() (*Codec, error) {
-	// The default level takes 1.6 times the CPU and saves 5% of the evidence (a block of
-	// messages is too short for more).
+	// The default level takes 1.6 times the CPU time and saves only 5% of the space, because a
+	// block of messages is short.
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 	if err != nil {
 		return nil, fmt.Errorf("prepare compression: %w", err)
@@ -238,7 +238,7 @@ func (h *Head) split() int64 { return int64(h.salts) + int64(h.statements.length
 // Check compares the bytes after the header with its checksums.
 func (h *Head) Check(body []byte) error {
 	if int64(len(body)) != h.Body() {
-		return fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
+		return fmt.Errorf("%w: the block is truncated", argus.ErrDamaged)
 	}
 	if checksum(body[:h.split()]) != h.statements.crc {
 		return fmt.Errorf("%w: the block does not match its checksum", argus.ErrDamaged)

@@ -100,7 +100,7 @@ func parseEntries(b []byte, count int) ([]entry, error) {
 		}
 	}
 	if rest != 0 {
-		return nil, fmt.Errorf("%w: the table of records has %d bytes too many", argus.ErrDamaged, rest)
+		return nil, fmt.Errorf("%w: the table of records is %d bytes too long", argus.ErrDamaged, rest)
 	}
 	return entries, nil
 }
@@ -111,7 +111,7 @@ func (e *entry) valid(flags byte) error {
 	case e.Gone.Valid() != nil:
 		return e.Gone.Valid()
 	case there != (e.Was == argus.Was{}):
-		return fmt.Errorf("want either its statement or its former kind, found former kind %v, statement %v", e.Was, there)
+		return fmt.Errorf("exactly one of its statement and its former kind must be present (former kind %v, statement %v)", e.Was, there)
 	case (flags&entryStandIns != 0) != e.standIns(), e.standIns() && e.Gone&argus.GoneAll != argus.GoneContent:
 		return errors.New("it has a replacement id although its own id is present")
 	}

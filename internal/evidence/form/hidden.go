@@ -80,8 +80,8 @@ func (h *Hidden) Add(v *Revised) {
 	}
 }
 
-// Revise returns the record with the parts in h except those marked as gone in to, and
-// the removed parts. was and p describe the record. It fails if a part cannot come back.
+// Revise returns the record with the parts in h except those marked as gone in to, and the
+// removed parts. was and p describe the record. It fails if a part cannot be restored.
 func (h *Hidden) Revise(to argus.Gone, was argus.Was, p *Proof) (next Revised, gone Hidden, err error) {
 	next = Revised{entry: entry{Gone: to}, Statement: h.Statement, Content: h.Content}
 	copy(next.statement[:], h.StatementSalt)

@@ -50,7 +50,7 @@ func Scan(f io.ReaderAt, number int, size int64, deep bool) (scan Scanned) {
 		}
 		h, err := ParseHead(head[:n])
 		if err == nil && at+h.Size() > size {
-			err = fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
+			err = fmt.Errorf("%w: the block is truncated", argus.ErrDamaged)
 		}
 		if err == nil && deep {
 			body = slices.Grow(body[:0], int(h.Body()))[:h.Body()]

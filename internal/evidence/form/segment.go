@@ -41,7 +41,7 @@ func AppendHeader(b []byte, segment uint32, first uint64) []byte {
 // checksum. The error is argus.ErrNewer or argus.ErrDamaged.
 func ParseHeader(b []byte) (segment uint32, first uint64, err error) {
 	if len(b) < HeaderSize {
-		return 0, 0, fmt.Errorf("%w: the segment header is cut off", argus.ErrDamaged)
+		return 0, 0, fmt.Errorf("%w: the segment header is truncated", argus.ErrDamaged)
 	}
 	version := len(segmentMagic) - 1
 	if string(b[:version]) != segmentMagic[:version] {
@@ -56,8 +56,8 @@ func ParseHeader(b []byte) (segment uint32, first uint64, err error) {
 	return binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint64(b[12:]), nil
 }
 
-// AppendTable appends the table of blocks that closes a segment. offset is where the
-// table begins.
+// AppendTable appends the table of blocks that closes a segment. offset is the offset at which
+// the table begins.
 func AppendTable(b []byte, blocks []Ref, offset int64) []byte {
 	start := len(b)
 	for _, ref := range blocks {
@@ -114,7 +114,7 @@ func ParseTable(b []byte, segment uint32) ([]Ref, error) {
 func ReadTable(f io.ReaderAt, segment uint32, size int64) ([]Ref, error) {
 	trailer := make([]byte, TrailerSize)
 	if size < HeaderSize+TrailerSize {
-		return nil, fmt.Errorf("%w: the segment is cut off", argus.ErrDamaged)
+		return nil, fmt.Errorf("%w: the segment is truncated", argus.ErrDamaged)
 	}
 	if _, err := f.ReadAt(trailer, size-TrailerSize); err != nil {
 		return nil, err

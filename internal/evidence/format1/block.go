@@ -124,7 +124,7 @@ func split(raw []byte, count int) ([][]byte, error) {
 func parseSegment(b []byte, number int, first uint64) error {
 	switch {
 	case len(b) < segmentHeader:
-		return fmt.Errorf("%w: the segment header is cut off", argus.ErrDamaged)
+		return fmt.Errorf("%w: the segment header is truncated", argus.ErrDamaged)
 	case string(b[:8]) != segmentMagic:
 		return fmt.Errorf("%w: this is not a segment of format 1", argus.ErrDamaged)
 	case binary.LittleEndian.Uint32(b[28:]) != checksum(b[:28]):

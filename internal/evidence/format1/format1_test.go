@@ -99,7 +99,7 @@ func TestStoresOfFormat1(t *testing.T) {
 		if i == 1 && (apart != 1 || len(kinds) != 7) {
 			t.Errorf("%d clocks apart, kinds %v", apart, kinds)
 		}
-		// Reading can also begin in the middle.
+		// Reading can also begin at a later record.
 		for raw, err := range s.Records(t.Context(), 100) {
 			if err != nil || raw.Seq != 100 {
 				t.Errorf("record %d, want 100: %v", raw.Seq, err)
@@ -143,7 +143,7 @@ func TestTailBehindTheAcknowledged(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		// Everything before the last batch is acknowledged.
+		// Everything before the last batch has been acknowledged.
 		batch := b.offset
 		if err := os.WriteFile(filepath.Join(dir, commitName), commitOf(last-uint64(b.count), b.segment, batch), 0o600); err != nil {
 			t.Fatal(err)

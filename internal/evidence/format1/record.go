@@ -95,7 +95,7 @@ type FieldForm struct {
 	Value string `cbor:"2,keyasint" json:"value"`
 }
 
-// WhereForm is a place in an original.
+// WhereForm is a position in an original.
 type WhereForm struct {
 	Original uint64 `cbor:"1,keyasint,omitempty"`
 	Path     string `cbor:"2,keyasint,omitempty"`

@@ -58,7 +58,7 @@ func openSeal(file []byte, keys note.Verifiers) (*Seal, error) {
 	}
 	body, ok := strings.CutPrefix(n.Text, sealHead)
 	if !ok {
-		return nil, fmt.Errorf("%w: want %q in the first line", argus.ErrDamaged, strings.TrimSpace(sealHead))
+		return nil, fmt.Errorf("%w: the first line is not %q", argus.ErrDamaged, strings.TrimSpace(sealHead))
 	}
 	seal := &Seal{File: file, text: n.Text}
 	if err := json.Unmarshal([]byte(body), seal); err != nil {
@@ -102,7 +102,7 @@ type Account struct {
 	seal      Seal
 	tree      *tree
 	originals *tree
-	readers   [256]bool // those with findings, by their place from 1
+	readers   [256]bool // those with findings, numbered from 1
 }
 
 // NewAccount returns the account of a delivery without records.

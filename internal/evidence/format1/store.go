@@ -80,7 +80,7 @@ type Store struct {
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
-// damage returns the error for a place in a file of the store.
+// damage returns the error for a position in a file of the store.
 func damage(file string, at int64, err error) error {
 	if !errors.Is(err, argus.ErrDamaged) {
 		err = fmt.Errorf("%w: %w", argus.ErrDamaged, err)
@@ -101,7 +101,7 @@ func Open(dir string, keys note.Verifiers) (_ *Store, err error) {
 	if s.dec, err = newDecoder(); err != nil {
 		return nil, err
 	}
-	// A process that reads and records its reads holds the second lock.
+	// A process that reads evidence and records these reads holds the second lock.
 	for _, name := range []string{"evidence/lock", "index/lock"} {
 		info, err := os.Stat(s.path(name))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -254,7 +254,7 @@ func (s *Store) loadSegment(number int, size, acknowledged int64) error {
 		return err
 	}
 	if size >= 0 && info.Size() != size {
-		return damage(name, min(size, info.Size()), fmt.Errorf("the segment has %d bytes, but the manifest says %d", info.Size(), size))
+		return damage(name, min(size, info.Size()), fmt.Errorf("the segment has %d bytes, but the manifest states %d", info.Size(), size))
 	}
 	if info.Size() < acknowledged {
 		return damage(name, info.Size(), fmt.Errorf("the segment ends here, but it was acknowledged up to offset %d", acknowledged))
@@ -324,7 +324,7 @@ func (s *Store) blockAt(f io.ReaderAt, segment int, at, end int64, head []byte) 
 	}
 	b, err := parseBlock(head[:n])
 	if err == nil && at+b.size() > end {
-		err = fmt.Errorf("%w: the block is cut off", argus.ErrDamaged)
+		err = fmt.Errorf("%w: the block is truncated", argus.ErrDamaged)
 	}
 	b.segment, b.offset = segment, at
 	return b, err
@@ -391,7 +391,7 @@ func (s *Store) CheckSealed(d *Delivery, a *Account) error {
 		return err
 	}
 	if root != d.Seal.Root {
-		return fmt.Errorf("%s: %w: the records %d to %d of delivery %s have the root %s but were sealed with %s", SealName(d.Number), argus.ErrDamaged,
+		return fmt.Errorf("%s: %w: records %d to %d of delivery %s have the root %s but were sealed with %s", SealName(d.Number), argus.ErrDamaged,
 			d.First, d.First+d.Records-1, d.Number, root, d.Seal.Root)
 	}
 	if err := a.sealed(d.Seal); err != nil {
@@ -489,7 +489,7 @@ func (s *Store) Get(seq uint64) (*Record, error) {
 // blockCache keeps the most recently used blocks, decompressed, up to a limit.
 type blockCache struct {
 	limit, size int
-	items       map[int]*list.Element // keyed by the block's place
+	items       map[int]*list.Element // keyed by the block's position
 	order       list.List             // most recently used first
 }
 

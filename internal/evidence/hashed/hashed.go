@@ -27,7 +27,7 @@ func Open(data []byte, kind string) (version byte, lines string, err error) {
 	}
 	text, ok := strings.CutPrefix(string(data[:at]), kind)
 	if !ok || len(text) < 2 || text[1] != '\n' {
-		return 0, "", fmt.Errorf("want a file that begins with %q", strings.TrimSpace(kind))
+		return 0, "", fmt.Errorf("the file does not begin with %q", strings.TrimSpace(kind))
 	}
 	return text[0], text[2:], nil
 }

@@ -24,8 +24,8 @@ import (
 	"github.com/argus-evidence/argus/internal/evidence/hashed"
 )
 
-// Set holds the entries of all records up to some record, in a folder. Only one goroutine
-// may add, amend and close; any number may look up.
+// Set holds the entries of all records up to some record, in a folder. Only one goroutine may
+// add, amend or close; any number may look up ids.
 type Set struct {
 	disk durable.Disk
 	dir  string
@@ -44,16 +44,16 @@ type Set struct {
 }
 
 // ErrOther means that the ids must be rebuilt.
-var ErrOther = errors.New("another version of Argus wrote the ids")
+var ErrOther = errors.New("a different version of Argus wrote the ids")
 
 // ErrClosed means that the set was closed, for example by an amendment.
 var ErrClosed = errors.New("the ids have been closed")
 
 // Table holds entries in memory.
 type Table struct {
-	latest map[argus.ID]int32 // place in list, +1
+	latest map[argus.ID]int32 // index in list, +1
 	list   []Entry
-	chain  []int32 // the place of the previous entry with the same id, +1
+	chain  []int32 // the index of the previous entry with the same id, +1
 	last   uint64  // the highest record seen, with or without an id
 }
 
@@ -177,7 +177,7 @@ func (x *Set) readManifest() (names []string, err error) {
 		return nil, fmt.Errorf("open ids: %w", err)
 	}
 	if len(data) > maxManifest {
-		return nil, fmt.Errorf("open ids: manifest: %w: it has more than %d bytes", argus.ErrDamaged, maxManifest)
+		return nil, fmt.Errorf("open ids: manifest: %w: it is longer than %d bytes", argus.ErrDamaged, maxManifest)
 	}
 	version, body, err := hashed.Open(data, manifestKind)
 	if err != nil {
@@ -262,8 +262,8 @@ func (x *Set) hold() *Lookup {
 	return &Lookup{set: x, runs: x.runs, older: x.older, memory: x.memory}
 }
 
-// Look begins a lookup, which the caller must end. It asks the filter of one run after
-// another for all ids: each answer has to wait for memory, and several can wait at once.
+// Look begins a lookup, which the caller must end. It looks up all ids in the filter of one
+// run, then in the next: each lookup waits for memory, and several can wait at once.
 func (x *Set) Look(of []argus.ID) *Lookup {
 	l := x.hold()
 	l.of, l.may = of, make([]uint64, len(of))

@@ -118,9 +118,8 @@ func addToFilter(filter []uint64, id argus.ID) {
 	}
 }
 
-// mayHave sets a bit for each id that the run may have. A filter is larger than a
-// processor's caches. Because there is no branch, several ids can wait for memory at
-// once.
+// mayHave sets a bit for each id that the run may have. A filter is larger than a processor's
+// caches. Because the loop has no branch, several ids can wait for memory at once.
 func (r *run) mayHave(of []argus.ID, may []uint64, bit int) {
 	for i := range of {
 		words, h := filterBlock(r.filter, &of[i])
@@ -380,7 +379,7 @@ func (r *run) check() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		damaged := func(what string) { yield(Entry{}, fmt.Errorf("read ids %s: %w: %s", r.name, argus.ErrDamaged, what)) }
 		if len(r.filter) != len(newFilter(min(r.count, uint64(len(r.fences))*pageEntries))) {
-			damaged("the filter does not have the right size for the entries")
+			damaged("the size of the filter does not fit the number of entries")
 			return
 		}
 		filter := make([]uint64, len(r.filter))
@@ -402,7 +401,7 @@ func (r *run) check() iter.Seq2[Entry, error] {
 			for i := range n {
 				e := entryAt(entries, i)
 				if count++; count > 1 && compareEntries(last, e) > 0 || e.Seq < r.first || e.Seq > r.last {
-					damaged(fmt.Sprintf("an entry in the page at offset %d is out of place", page*pageBytes))
+					damaged(fmt.Sprintf("an entry in the page at offset %d is out of order or names a record outside the run", page*pageBytes))
 					return
 				}
 				addToFilter(filter, e.ID)

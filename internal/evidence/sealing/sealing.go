@@ -31,7 +31,7 @@ type Draft struct {
 
 	tree      *compact.Range
 	originals *compact.Range
-	readers   [256]bool     // those that found something, indexed by their place, from 1
+	readers   [256]bool     // those that found something, numbered from 1
 	roots     [2]argus.Hash // the roots over the first record, and over the first two
 }
 
@@ -139,7 +139,7 @@ const head = "argus-seal/v1\n"
 func Parse(text string) (*argus.Seal, error) {
 	body, ok := strings.CutPrefix(text, head)
 	if !ok {
-		return nil, fmt.Errorf("%w: want %q in the first line", argus.ErrDamaged, strings.TrimSpace(head))
+		return nil, fmt.Errorf("%w: the first line is not %q", argus.ErrDamaged, strings.TrimSpace(head))
 	}
 	seal := new(argus.Seal)
 	if err := json.NewDecoder(strings.NewReader(body)).Decode(seal); err != nil {

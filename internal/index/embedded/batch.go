@@ -13,9 +13,9 @@ import (
 	"github.com/argus-evidence/argus/internal/same"
 )
 
-// The terms of a field begin with a byte of their own, so that one dictionary
-// holds all terms. No word begins with a control character. With has no terms of
-// its own, nor has In: a query for them becomes one for each of their parts.
+// The terms of a field begin with a byte of their own, so that one dictionary holds all terms.
+// No word begins with a control character. Neither With nor In has terms of its own: a query
+// for one of them becomes a query for each of its parts.
 var fieldByte = map[query.FieldName]byte{
 	query.From: 1, query.To: 2, query.Thread: 3, query.Service: 4,
 	query.Delivery: 5, query.Has: 6, query.Is: 7, query.Lang: 8,
@@ -243,7 +243,7 @@ func appendColumnValue(value []byte, a *query.Analyzer, d *query.Doc, field quer
 	case query.Lang:
 		a.Terms(d, query.Lang, func(term []byte) bool {
 			value = append(value, term...)
-			return false // the first is the whole tag, marked if it was found
+			return false // the first term is the whole tag, with a mark if it was found
 		})
 	}
 	return value
@@ -341,7 +341,7 @@ func (b *batch) content() *content {
 	}
 }
 
-// groupsOf returns the groups, with documents identified by their places.
+// groupsOf returns the groups, with documents identified by their positions.
 func (b *batch) groupsOf() []group {
 	groups := make([]group, len(b.asOf))
 	for i := range groups {
@@ -356,8 +356,8 @@ func (b *batch) groupsOf() []group {
 	return groups
 }
 
-// appendReceiver appends the value for the column of receivers: a letter followed by the
-// only receiver, or the mark for several; nothing if there is none.
+// appendReceiver appends the value for the column of receivers: a letter followed by the only
+// receiver, or the mark for several; nothing if there is no receiver.
 func appendReceiver(value []byte, to []string) []byte {
 	one := ""
 	for _, account := range to {
@@ -377,7 +377,7 @@ func appendReceiver(value []byte, to []string) []byte {
 
 const severalReceivers, oneReceiver = "*", "="
 
-// inverted yields the documents of each term.
+// inverted yields each term with its documents.
 func (b *batch) inverted(order []uint32) iter.Seq2[[]byte, []uint32] {
 	return func(yield func([]byte, []uint32) bool) {
 		type list struct{ last, end uint32 } // the document added last, from 1; where the list ends

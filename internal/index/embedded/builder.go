@@ -90,8 +90,8 @@ func (b *builder) add(ctx context.Context, r *argus.Record) error {
 	return nil
 }
 
-// addAgain takes another copy of a known message. A copy that says nothing new becomes a
-// late fact; otherwise the whole message is rewritten.
+// addAgain takes another copy of a known message. A copy with no new content or statement
+// becomes a late fact; otherwise the whole message is rewritten.
 func (b *builder) addAgain(ctx context.Context, r *argus.Record) error {
 	k, err := b.know(ctx, r)
 	if err != nil {

@@ -61,14 +61,14 @@ func appendColumn(out *output, count int, value func(i int) uint64) {
 // parseColumn reads a column and returns the bytes after it.
 func parseColumn(data []byte) (c column, rest []byte, err error) {
 	if len(data) < columnHeader {
-		return c, nil, malformed("a column is cut off")
+		return c, nil, malformed("a column is truncated")
 	}
 	count := binary.LittleEndian.Uint64(data[8:])
 	width := binary.LittleEndian.Uint64(data[16:])
 	c.base = binary.LittleEndian.Uint64(data)
 	data = data[columnHeader:]
 	if width > 8 || count > maxDocs || count*width+8 > uint64(len(data)) {
-		return c, nil, malformed("a column of %d numbers of %d bytes does not fit", count, width)
+		return c, nil, malformed("a column of %d numbers with %d bytes each does not fit", count, width)
 	}
 	c.count, c.width, c.mask = int(count), int(width), widthMask(int(width))
 	end := c.count*c.width + 8

@@ -18,13 +18,13 @@ import (
 	"github.com/argus-evidence/argus/internal/index"
 )
 
-// Compare begins to compare the index with the evidence. It makes everything that the
-// index answers from a second time, by the same rules. Compare itself reads the index, as
+// Compare begins to compare the index with the evidence. Everything from which the index
+// answers is made a second time, by the same rules. Compare itself reads the index, as
 // [Index.Check] does, and reports an [index.Damage] for each file that Argus would write
-// differently; if there is any, nothing is compared, and the comparison is nil. It needs
-// 16 bytes of memory for each document of a segment and 8 for each of its words; after
-// that, 8 for every 256 records, and at most Options.BatchBytes for messages with
-// differing copies.
+// differently; if there is any, nothing is compared, and the comparison is nil. It needs 16
+// bytes of memory for each document of a segment and 8 for each of its words; after that, 8
+// bytes for every 256 records, and at most Options.BatchBytes for messages with differing
+// copies.
 func (ix *Index) Compare(ctx context.Context, report func(error)) (index.Comparison, error) {
 	snapshot := ix.acquire()
 	if snapshot == nil {
@@ -88,7 +88,7 @@ func (c *compared) settle(ctx context.Context) error {
 // Differences implements [index.Comparison].
 func (c *compared) Differences(ctx context.Context) ([]*index.Differs, error) {
 	if c.added != c.position {
-		return nil, fmt.Errorf("compare the index: it has seen record %d, and the evidence ends at %d", c.position, c.added)
+		return nil, fmt.Errorf("compare the index: it has seen record %d, but the evidence ends at record %d", c.position, c.added)
 	}
 	if err := c.settle(ctx); err != nil {
 		return nil, err
@@ -115,9 +115,9 @@ const (
 // comparedRun is the number of records that share a sum.
 const comparedRun = 256
 
-// A comparison adds up, for each record, hashes of the index's content, and subtracts
-// those of the evidence's. The order does not matter, so each side is read once,
-// sequentially. The hash differs in each run, so nobody can forge an index that passes.
+// A comparison adds up, for each record, hashes of the index's content, and subtracts those of
+// the evidence. The order does not matter, so each side is read once, sequentially. The hash
+// differs in each run, so an index that passes cannot be forged.
 type comparison struct {
 	seed     maphash.Seed
 	odd      uint64 // a multiplier of this run
@@ -172,7 +172,7 @@ func (c *comparison) segment(q *search, s *segment) (err error) {
 		return err
 	}
 	if at := same.difference(); at >= 0 {
-		return damageOf(s.name, at, "Argus would write other bytes here for the same content")
+		return damageOf(s.name, at, "Argus would write different bytes here for the same content")
 	}
 	read.documents(func(doc int) bool { return gone == nil || !gone.Contains(uint32(doc)) })
 	return nil
@@ -206,7 +206,7 @@ func (s *sameBytes) difference() int64 {
 	return -1
 }
 
-// late adds that documents were seen again. Replacements and removals show in the
+// late adds the facts that documents were seen again. Replacements and removals show in the
 // documents themselves.
 func (c *comparison) late(late []lateFacts) {
 	for _, f := range late {

@@ -173,8 +173,8 @@ func without(terms iter.Seq2[[]byte, []uint32], change func(term []byte, docs []
 	}
 }
 
-// Somebody who can write the index's files can give them correct checksums. The
-// comparison with the evidence finds every change.
+// Anyone who can write the index's files can give them correct checksums. The comparison with
+// the evidence finds every change.
 func TestForgedIndexIsFound(t *testing.T) {
 	t.Parallel()
 	records := sample(260)

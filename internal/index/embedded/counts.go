@@ -44,7 +44,7 @@ func newCounts(req index.Request) (*counts, error) {
 	c := &counts{req: req, facets: map[query.FieldName]map[string]*uint64{}, bars: map[int64]uint64{}, beside: make([]uint64, len(argus.TypeWords)), pairs: newPairTable(), names: newNames()}
 	for _, f := range req.Facets {
 		if !slices.Contains(facetFields, f) {
-			return nil, fmt.Errorf("count by %s: want from, to, in, service, delivery, is, lang, country, entity or same", f)
+			return nil, fmt.Errorf("count by %s: the fields are from, to, in, service, delivery, is, lang, country, entity and same", f)
 		}
 		c.facets[f] = map[string]*uint64{}
 		if f == query.In {
@@ -52,7 +52,7 @@ func newCounts(req index.Request) (*counts, error) {
 		}
 	}
 	if _, known := intervals[req.Histogram]; req.Histogram != "" && !known {
-		return nil, fmt.Errorf("count by %q: want hour, day, month, year or weekhour", req.Histogram)
+		return nil, fmt.Errorf("count by %q: the intervals are hour, day, month, year and weekhour", req.Histogram)
 	}
 	return c, nil
 }
@@ -108,7 +108,7 @@ func (c *counts) addValues(q *search, v *view, docs *roaring.Bitmap) error {
 			if field == query.Begun {
 				field = query.In
 			}
-			return fmt.Errorf("count by %s: there are more than %d values in the results; narrow the query, by time for instance", field, maxValues)
+			return fmt.Errorf("count by %s: there are more than %d values in the results; narrow the query, for instance by time", field, maxValues)
 		}
 	}
 	if c.req.Histogram != "" {
@@ -319,7 +319,7 @@ func (c *counts) addBars(q *search, s *segment, docs *roaring.Bitmap) error {
 		// Where a zone skips midnight, the end may fall before the moment.
 		next := s.beforeTime(microsKey(max(end.UnixMicro(), micros+1)))
 		if next <= int(doc) {
-			return malformed("the documents are not in order of time")
+			return malformed("the documents are not in chronological order")
 		}
 		bars[start.UnixMicro()] += docs.CardinalityInRange(uint64(doc), uint64(next))
 		doc = docs.NextValue(uint32(next))
@@ -433,7 +433,7 @@ func (c *counts) addPairs(q *search, v *view, docs *roaring.Bitmap) error {
 			key.where = conversations[own.where]
 		}
 		if c.pairs.add(key, n); c.pairs.used > maxValues {
-			return fmt.Errorf("count pairs: more than %d accounts write to each other in the results; narrow the query, by time for instance", maxValues)
+			return fmt.Errorf("count pairs: there are more than %d pairs of accounts in the results; narrow the query, for instance by time", maxValues)
 		}
 	}
 	return nil
@@ -494,7 +494,7 @@ func (t *pairTable) all() iter.Seq2[pairKey, pairCount] {
 
 // report writes the counts into the answer.
 func (c *counts) report(result *index.Result) {
-	// A message that begins a conversation counts for it beside the others in it.
+	// A message that begins a conversation counts for that conversation, like the others in it.
 	for value, n := range c.facets[query.Begun] {
 		if count := c.facets[query.In][value]; count != nil {
 			*count += *n
@@ -526,8 +526,8 @@ func (c *counts) report(result *index.Result) {
 	result.Pairs = c.mostFrequent()
 }
 
-// mostFrequent returns the requested number of pairs. It sorts by name only pairs that
-// are at least as frequent as the last of them.
+// mostFrequent returns the requested number of pairs. Only pairs that are at least as frequent
+// as the last one returned are sorted by name.
 func (c *counts) mostFrequent() []index.Pair {
 	if c.pairs.used == 0 {
 		return nil

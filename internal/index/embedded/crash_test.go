@@ -128,8 +128,8 @@ func TestFailingDisk(t *testing.T) {
 	}
 }
 
-// After a power cut while messages are removed and their segment is rewritten, an
-// index has all of them or none.
+// After a power cut while messages are removed and their segment is rewritten, an index still
+// has either all of them or none.
 func TestPowerCutsWhileRemoving(t *testing.T) {
 	t.Parallel()
 	records := sample(60)

@@ -69,7 +69,7 @@ func (s *segment) read(work func()) (err error) {
 	return nil
 }
 
-// damaged adds the place to a decoder's error.
+// damaged adds the file and the offset to a decoder's error.
 func damaged(file string, offset int64, err error) error {
 	var m malformedError
 	if errors.As(err, &m) {

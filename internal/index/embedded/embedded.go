@@ -1,9 +1,9 @@
-// Package embedded is the default index, in files beside the evidence. It holds the
-// messages in immutable segments, ordered by sent time, and reads them in place in mapped
-// files: memory use depends on the options, not on the amount of data. Flushed data
-// survives a crash at any moment. One process writes; others may read, and see newly
-// flushed data when they call Refresh. The text of the messages stays in the evidence.
-// docs/format/index.md describes the files to the byte.
+// Package embedded is the default index, in files next to the evidence. It holds the messages
+// in immutable segments, ordered by sent time, and reads them in place in mapped files: memory
+// use depends on the options, not on the amount of data. Flushed data survives a crash at any
+// moment. One process writes; others may read, and see newly flushed data when they call
+// Refresh. The text of the messages stays in the evidence. docs/format/index.md describes the
+// files to the byte.
 package embedded
 
 import (
@@ -27,8 +27,8 @@ import (
 
 // Options of an index. All but Evidence are optional.
 type Options struct {
-	// Evidence provides the messages for regular expressions and for further copies
-	// of a message. Without it both are an error.
+	// Evidence provides the messages for regular expressions and for further copies of a
+	// message. Without it, both fail with an error.
 	Evidence index.Evidence
 	// ReadOnly opens an index that another process may be writing. Default false.
 	ReadOnly bool
@@ -44,7 +44,7 @@ type Options struct {
 	CacheBytes int
 	// Mark is as in [index.Options].
 	Mark func(seq uint64, before string) (string, error)
-	// Disk is where the files are kept. Default [durable.OS].
+	// Disk is the disk on which the files are kept. Default [durable.OS].
 	Disk durable.Disk
 }
 
@@ -71,7 +71,7 @@ type Index struct {
 
 	mu       sync.Mutex
 	current  *snapshot // nil when closed
-	mergeErr error     // an error that is not yet reported
+	mergeErr error     // an error that has not been reported yet
 	merged   sync.Cond // on mu: a merge has ended
 
 	wake chan struct{}
@@ -89,9 +89,8 @@ type snapshot struct {
 }
 
 // Open opens the index in a directory, and creates it if there is none. It returns
-// [argus.ErrLocked] if another process writes, an [argus.ErrDamaged] if files are
-// damaged, and [index.ErrOutdated] if another version wrote them. Rebuild repairs the
-// last two.
+// [argus.ErrLocked] if another process is writing, an [argus.ErrDamaged] if files are damaged,
+// and [index.ErrOutdated] if another version wrote them. Rebuild repairs the last two.
 func Open(dir string, options Options) (*Index, error) {
 	options.BatchBytes = cmp.Or(options.BatchBytes, 96<<20)
 	options.SegmentDocs = cmp.Or(options.SegmentDocs, 2_000_000)
@@ -206,7 +205,7 @@ func (ix *Index) load() error {
 			if path, ok := errors.AsType[*fs.PathError](err); ok {
 				missing = filepath.Base(path.Path)
 			}
-			return fmt.Errorf("open index: %w", damageOf(missing, 0, "the manifest lists the segment, and it is missing"))
+			return fmt.Errorf("open index: %w", damageOf(missing, 0, "the segment is missing, although the manifest lists it"))
 		}
 		if err != nil {
 			return fmt.Errorf("open index: %w", err)
@@ -236,7 +235,7 @@ func openSnapshot(d durable.Disk, dir string, m *manifest, old *snapshot) (*snap
 		}
 		opened.segments = append(opened.segments, s)
 		if s.size != entry.Size || s.sum != entry.Sum {
-			return nil, damageOf(entry.Name, 0, "not the segment that the manifest lists")
+			return nil, damageOf(entry.Name, 0, "this is not the segment that the manifest lists")
 		}
 		segments = append(segments, s)
 	}
@@ -681,7 +680,7 @@ func (ix *Index) checkManifest() error {
 		if again, err := readManifest(ix.disk, ix.dir); err == nil && !m.equal(again) {
 			continue
 		}
-		return damageOf(missing, 0, "the manifest lists another segment")
+		return damageOf(missing, 0, "the manifest lists a different segment")
 	}
 }
 
@@ -689,8 +688,8 @@ func (m *manifest) equal(other *manifest) bool {
 	return m.Position == other.Position && m.Readings == other.Readings && m.Next == other.Next && slices.Equal(m.Segments, other.Segments)
 }
 
-// Close ends the merges and closes the files; those that a search is still reading are
-// closed when it ends. Added messages that were not flushed are lost.
+// Close ends the merges and closes the files; those that a search is still reading are closed
+// when the search ends. Added messages that were not flushed are lost.
 func (ix *Index) Close() error {
 	ix.stop()
 	<-ix.done

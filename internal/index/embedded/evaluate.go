@@ -291,7 +291,7 @@ func manyTerms(nodes []query.Node) (terms [][]byte, rest []query.Node) {
 	return terms, rest
 }
 
-// fewTerms is a number of terms that is not worth one union.
+// fewTerms is the maximum number of terms that are looked up one by one.
 const fewTerms = 20
 
 // singleTerm returns the term that a node looks for, or nil for other kinds of node.
@@ -356,7 +356,7 @@ func ordinals(low, high int) iter.Seq[int] {
 	}
 }
 
-// union returns the documents that have one of the terms.
+// union returns the documents that have at least one of the terms.
 func (q *search) union(s *segment, ordinals iter.Seq[int]) (*roaring.Bitmap, error) {
 	dense := make([]uint64, (s.docs+63)/64)
 	var docs []uint32
@@ -453,7 +453,7 @@ func hasVarints(list, want []byte) bool {
 	}
 }
 
-// accepted yields those words with ordinals in [low, high) that accepts accepts.
+// accepted yields the ordinals in [low, high) of the words for which accepts returns true.
 func (s *segment) accepted(low, high int, accepts func(term []byte) bool) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for words := s.terms.from(low); words.next < high && words.advance(); {
@@ -464,8 +464,8 @@ func (s *segment) accepted(low, high int, accepts func(term []byte) bool) iter.S
 	}
 }
 
-// holding yields the words that contain part. It does not search the prefix that a word
-// shares with the previous one again.
+// holding yields the words that contain part. The prefix that a word shares with the previous
+// one is not searched again.
 func (s *segment) holding(part []byte) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		end := 0 // where part's first occurrence in the word ends, or 0 if there is none
@@ -488,8 +488,8 @@ func (s *segment) holding(part []byte) iter.Seq[int] {
 	}
 }
 
-// near runs an automaton over the list of words. It does not read the prefix that a word
-// shares with the previous one again.
+// near runs an automaton over the list of words. The prefix that a word shares with the
+// previous one is not read again.
 func (s *segment) near(near *nearby) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		states := []int{near.Start()} // after each byte of the word, until a state is 0
@@ -510,11 +510,11 @@ func (s *segment) near(near *nearby) iter.Seq[int] {
 	}
 }
 
-// fuzzy runs the automaton of the terms near a word over that of all terms,
-// or over the list of them.
+// fuzzy runs the automaton that accepts the terms near a word over the automaton of all terms,
+// or over the list of all terms.
 func (q *search) fuzzy(s *segment, n query.Fuzzy) (*roaring.Bitmap, error) {
 	if n.Distance > maxNearby {
-		return nil, fmt.Errorf("search %s: an index looks for at most %d edits", n, maxNearby)
+		return nil, fmt.Errorf("search %s: an index supports at most %d edits", n, maxNearby)
 	}
 	near := newNearby(n)
 	if s.automaton == nil {
@@ -630,7 +630,7 @@ func (q *search) is(v *view, n query.Field) (*roaring.Bitmap, error) {
 }
 
 // delivery returns the messages with a sighting in a delivery that the scope selects,
-// restricted to the copies in among (nil for all).
+// restricted to the given copies (nil for all).
 func (q *search) delivery(v *view, n query.Field, among *roaring.Bitmap) (*roaring.Bitmap, error) {
 	docs := roaring.New()
 	for _, d := range v.deliveries(q.snapshot) {

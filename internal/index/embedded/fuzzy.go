@@ -12,8 +12,8 @@ import (
 //
 // A state is a column of the table of distances (Wagner and Fischer, 1974) after some
 // characters of a term, together with the bytes of an incomplete character, packed into a
-// number. In the column, only the cells at most distance from the diagonal matter, and
-// only values up to distance+1. State 0 means that the term can no longer come near.
+// number. In the column, only the cells at most distance from the diagonal matter, and only
+// values up to distance+1. State 0 means that no continuation of the term is near.
 type nearby struct {
 	word     []rune
 	distance int

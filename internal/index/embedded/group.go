@@ -12,11 +12,11 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A document is one copy of a message, or several copies that say the same. The documents
-// of a message with differing copies are a group, and are in one segment: when a copy
-// says something new, all documents of its message are rewritten, and a late fact says
-// that the old ones were replaced. So everything that an asker may see of a message can
-// be decided within one segment.
+// A document is one copy of a message, or several copies with the same content and statement.
+// The documents of a message with differing copies are a group, and are in one segment: when a
+// copy differs from all others, all documents of its message are rewritten, and a late fact
+// records that the old ones were replaced. So one segment is enough to decide which parts of a
+// message a requester may see.
 
 // A group has the documents of one message.
 type group struct {
@@ -127,7 +127,7 @@ func (s *segment) spread(docs *roaring.Bitmap) *roaring.Bitmap {
 	return roaring.Or(docs, roaring.BitmapOf(others...))
 }
 
-// A view is the part of a segment that an asker sees.
+// A view is the part of a segment that a requester may see.
 type view struct {
 	*segment
 	scope query.Node
@@ -262,8 +262,8 @@ func (v *view) eachCopy(doc int, yield func(copied int)) {
 	})
 }
 
-// receiverMarks returns the ordinals for no receiver and for several in the column of
-// receivers; ordinals beyond the list if no document has them.
+// receiverMarks returns the ordinals that mean no receiver and several receivers in the column
+// of receivers. An ordinal that no document has is beyond the end of the list.
 func (s *segment) receiverMarks() (none, several uint64) {
 	ordinal := func(value string, absent int) uint64 {
 		if at, found := s.receivers.search([]byte(value)); found {
@@ -390,8 +390,8 @@ func namesDelivery(scope query.Node, d argus.DeliveryNumber) bool {
 	})
 }
 
-// covered returns the documents whose copies alone meet a scope, or its opposite,
-// by the rule of [query.Matcher.Select].
+// covered returns the documents whose copies alone meet a scope, or do not meet it, by the rule
+// of [query.Matcher.Select].
 func (q *search) covered(s *segment, n query.Node, positive bool, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	list := func(nodes []query.Node, all bool) (*roaring.Bitmap, error) {
 		nodes = slices.Clone(nodes)

@@ -70,7 +70,7 @@ func parseLate(data []byte) ([]lateFacts, error) {
 	number := func(limit uint64) uint64 {
 		n, size := binary.Uvarint(data)
 		if size <= 0 || n > limit {
-			panic(malformed("late facts are cut off"))
+			panic(malformed("late facts are truncated"))
 		}
 		data = data[size:]
 		return n
@@ -80,7 +80,7 @@ func parseLate(data []byte) ([]lateFacts, error) {
 		f := lateFacts{argus.DeliveryNumber(number(1<<32 - 1)), uint32(number(1<<32 - 1)), roaring.New()}
 		size := number(uint64(len(data)))
 		if size > uint64(len(data)) {
-			return nil, malformed("late facts are cut off")
+			return nil, malformed("late facts are truncated")
 		}
 		if err := readBitmap("read late facts", f.low, data[:size]); err != nil {
 			return nil, err

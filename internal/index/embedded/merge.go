@@ -223,7 +223,7 @@ func (m *merge) less(i, docI, j, docJ int) bool {
 	return cmp.Or(compareCursors(&cursorA, &cursorB), cmp.Compare(a.seqs.at(docI), b.seqs.at(docJ))) < 0
 }
 
-// groups returns the groups by the new places of their remaining documents.
+// groups returns the groups with the new positions of their remaining documents.
 func (m *merge) groups() (groups []group) {
 	for i, s := range m.segments {
 		for g := range s.groups {
@@ -289,7 +289,7 @@ func (m *merge) values(of func(s *segment) (*sorted, *column)) values {
 		ordinals[i] = make([]uint64, lists[i].count)
 	}
 	old := m.column(func(s *segment) *column { _, c := of(s); return c })
-	const unused, used = 0, 1 // until they have a number: nothing remains of removed documents
+	const unused, used = 0, 1 // until values have a number; the values of removed documents get none
 	for doc, at := range m.order {
 		ordinals[at.segment][old(doc)] = used
 	}
@@ -350,8 +350,8 @@ func (m *merge) terms() iter.Seq2[[]byte, []uint32] {
 	}
 }
 
-// mergeRuns sorts numbers that consist of sorted runs, which end at ends. It returns the
-// sorted numbers and the memory that is now free.
+// mergeRuns sorts numbers that consist of sorted runs. ends has the end of each run. It returns
+// the sorted numbers and the memory that is now free.
 func mergeRuns(list, scratch []uint32, ends []int) (sorted, free []uint32) {
 	for len(ends) > 1 {
 		scratch = scratch[:0]
@@ -393,7 +393,7 @@ func (m *merge) words(ranks []uint32) func([]byte, int) []byte {
 		for old := m.segments[at.segment].words(int(at.doc)); len(old) > 0; {
 			rank, size := binary.Uvarint(old)
 			if size <= 0 {
-				panic(malformed("the words of a document are cut off"))
+				panic(malformed("the words of a document are truncated"))
 			}
 			dst, old = binary.AppendUvarint(dst, uint64(byRank[at.segment][rank])), old[size:]
 		}

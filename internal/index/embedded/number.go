@@ -7,8 +7,8 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// number looks for the digits of a number in the segment's groups of digits. Working
-// back from its end, it finds the documents that have groups for all of it; then it
+// number looks for the digits of a number in the segment's groups of digits. Working back from
+// the end of the number, it finds the documents that have groups for all of its digits; then it
 // reads their words.
 func (q *search) number(s *segment, n query.Number, within *roaring.Bitmap) (*roaring.Bitmap, error) {
 	groups := map[uint64]string{} // keyed by rank
@@ -52,7 +52,7 @@ func (q *search) number(s *segment, n query.Number, within *roaring.Bitmap) (*ro
 		for ranks := s.words(doc); len(ranks) > 0; {
 			rank, size := binary.Uvarint(ranks)
 			if size <= 0 {
-				return malformed("the words of a document are cut off")
+				return malformed("the words of a document are truncated")
 			}
 			ranks = ranks[size:]
 			words = append(words, groups[rank])

@@ -7,10 +7,10 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// The postings of a term are the documents that have it. For a term with one document,
-// the column of places holds that document; for any other it holds where the
-// postings begin: their number, then up to shortList documents as differences,
-// or a bitmap in the portable roaring format.
+// The postings of a term are the documents that have it. For a term with one document, the
+// column of places holds that document; for any other term, it holds the offset at which the
+// postings begin: their number, then up to shortList documents as differences, or a bitmap in
+// the portable roaring format.
 const shortList = 256
 
 // postingsWriter writes the postings of consecutive terms.
@@ -91,7 +91,7 @@ func (p postings) appendTo(docs []uint32) []uint32 {
 	for range p.count {
 		delta, size := binary.Uvarint(list)
 		if size <= 0 {
-			panic(malformed("postings are cut off"))
+			panic(malformed("postings are truncated"))
 		}
 		list = list[size:]
 		last += uint32(delta)

@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/same"
 )
 
-// A printer adds the hashes of documents to a comparison as they come. The hashes cover
-// the terms that a batch would number.
+// A printer adds the hashes of documents to a comparison as the documents arrive. The hashes
+// cover the terms that a batch would number.
 type printer struct {
 	*comparison
 	sign     uint64
@@ -65,7 +65,7 @@ func (p *printer) addFact(fact argus.DeliveryNumber, number uint64) {
 	}
 }
 
-// print returns the part to compare of a copy that is a single document.
+// print returns the compared part of a copy that is a single document.
 func (p *printer) print(r *argus.Record) print {
 	m := r.Message
 	one := print{same: sumOf(p.same.Key(m)), time: timeKey(m.Sent), sequence: m.Sequence, seq: r.Seq, id: binary.BigEndian.Uint64(r.ID[:8]), said: p.odd}

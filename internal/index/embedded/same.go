@@ -12,8 +12,8 @@ import (
 	"github.com/argus-evidence/argus/internal/same"
 )
 
-// A contentSum is the sum of a [same.Key], zero if a document has no content to compare.
-// The time of the key is that of the document, so that documents with one content are next to
+// A contentSum is the sum of a [same.Key], zero if a document has no content to compare. The
+// time of the key is that of the document, so that documents with the same content are next to
 // each other in their segments.
 type contentSum struct{ high, low uint64 }
 
@@ -21,7 +21,7 @@ func sumOf(key same.Key) contentSum {
 	return contentSum{binary.BigEndian.Uint64(key.Sum[:]), binary.BigEndian.Uint64(key.Sum[8:])}
 }
 
-// sumOf returns the sum of a document alone.
+// sumOf returns the sum of a single document.
 func (s *segment) sumOf(doc int) contentSum { return contentSum{s.sumHigh.at(doc), s.sumLow.at(doc)} }
 
 // sumShown returns the sum of the message of a visible document, by the rule of
@@ -67,7 +67,7 @@ func takeSames(nodes []query.Node) (wanted sums, rest []query.Node) {
 	return wanted, rest
 }
 
-// add adds the content that a field names. Another value finds nothing.
+// add adds the content that a field names. Any other value matches nothing.
 func (w sums) add(f query.Field) {
 	key, ok := same.Parse(f.Value)
 	if !ok {
@@ -80,7 +80,8 @@ func (w sums) add(f query.Field) {
 	w[time][sumOf(key)] = true
 }
 
-// eachSum passes the documents that alone have one of the contents to each.
+// eachSum calls each with the documents whose own content is one of those wanted, without
+// regard to their groups.
 func (q *search) eachSum(s *segment, wanted sums, each func(doc int)) error {
 	looked := 0
 	for time, of := range wanted {
@@ -153,9 +154,9 @@ func (p *foundPart) firsts() *roaring.Bitmap {
 	return roaring.AndNot(p.docs, roaring.BitmapOf(p.repeats...))
 }
 
-// findRepeats finds the repeats in the parts of an answer: of the messages with one content,
-// all but the newest. It goes through the parts together, in the order of time, so that it
-// has the documents of one moment in memory.
+// findRepeats finds the repeats in the parts of an answer: among the messages with the same
+// content, all but the newest. It goes through all parts at once, in chronological order, so
+// that only the documents of one moment are in memory.
 func findRepeats(ctx context.Context, parts []*foundPart) (err error) {
 	if len(parts) == 0 {
 		return nil

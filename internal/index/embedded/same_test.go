@@ -10,9 +10,10 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// TestSameContentIsLinearWork searches among messages of one moment that all have the same
-// content, or each another. Ten times the messages may take 40 times as long, because the
-// machine is shared; a search that compares each with each takes 100 times.
+// TestSameContentIsLinearWork searches among messages of one moment, which all have the same
+// content or all have different contents. Ten times as many messages may take up to 40 times as
+// long, because the machine is shared; a search that compares all pairs would take 100 times as
+// long.
 func TestSameContentIsLinearWork(t *testing.T) {
 	sent := argus.At(time.Date(2021, 2, 14, 12, 0, 0, 0, time.UTC), "", argus.ZoneStated, argus.Second)
 	for name, contents := range map[string]int{"one content": 1, "many contents": 1 << 30} {

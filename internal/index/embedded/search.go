@@ -61,7 +61,7 @@ func (ix *Index) Search(ctx context.Context, req index.Request) (*index.Result, 
 			result.Total += docs.GetCardinality()
 			if req.Distinct {
 				mine := *q
-				mine.ctx = ctx // beyond the budget, for what was found within it
+				mine.ctx = ctx // after the budget has ended the search, the repeats among its hits are still removed
 				parts = append(parts, &foundPart{q: &mine, v: v, docs: docs})
 				return nil
 			}
@@ -171,7 +171,7 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 					split = p.before(req.Around)
 				}
 				page.Earlier += p.docs.CardinalityInRange(0, uint64(split))
-				// Copies of one message may be in one place.
+				// Copies of one message may have equal cursors.
 				for ; req.Around != nil && split < p.segment.docs && p.cursor(split) == *req.Around; split++ {
 					if p.docs.Contains(uint32(split)) {
 						middle = append(middle, newHit(p.segment, split))
@@ -201,8 +201,8 @@ func (ix *Index) Page(ctx context.Context, req index.PageRequest) (*index.Page, 
 	return page, nil
 }
 
-// addOldest adds documents from begin on to hits, and keeps the first limit,
-// oldest first.
+// addOldest adds the documents from number begin on to hits, and keeps the oldest hits, at most
+// limit of them, oldest first.
 func addOldest(hits []index.Hit, s *segment, docs *roaring.Bitmap, begin, limit int) []index.Hit {
 	var found []index.Hit
 	for doc := docs.NextValue(uint32(begin)); doc >= 0 && len(found) < limit; doc = docs.NextValue(uint32(doc + 1)) {
@@ -218,7 +218,7 @@ func addOldest(hits []index.Hit, s *segment, docs *roaring.Bitmap, begin, limit 
 }
 
 // conversationNode finds all messages of a conversation and the message that begins it, and
-// perhaps more: the term may be cut, and leaves out the service.
+// perhaps other messages: the term may be truncated, and does not include the service.
 func conversationNode(conversation string) query.Node {
 	for _, term := range query.Terms(query.One(&argus.Message{Conversation: conversation}), query.In) {
 		if strings.HasPrefix(term, query.Exact) {
@@ -228,12 +228,12 @@ func conversationNode(conversation string) query.Node {
 	return query.All{}
 }
 
-// conversation returns the documents of among that are in a conversation or begin it.
+// conversation returns those of the given documents that are in a conversation or begin it.
 func (q *search) conversation(s *segment, key []byte, among *roaring.Bitmap) (*roaring.Bitmap, error) {
 	want, found := s.conversations.search(key)
 	service, conversation := splitConversationKey(key)
-	// The documents have the term of this conversation: one in a derived conversation has it
-	// because it begins this one.
+	// The documents have the term of this conversation. A document in a derived conversation
+	// has that term because it begins this conversation.
 	first, end := s.conversations.prefixed([]byte(argus.DerivedPrefix))
 	derived := first < end && len(conversation) > 0 && len(conversation) < query.MaxTerm
 	begins := func(of uint64) bool {

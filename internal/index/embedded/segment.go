@@ -138,7 +138,7 @@ func openSegment(d durable.Disk, dir, name string) (*segment, error) {
 	s := &segment{name: name, file: f, size: info.Size(), remove: func() error { return d.Remove(path) }}
 	if s.size < int64(len(segmentMagic)+footerSize+trailerSize) || s.size > maxSegmentBytes {
 		f.Close()
-		return nil, damageOf(name, 0, fmt.Sprintf("no segment has %d bytes", s.size))
+		return nil, damageOf(name, 0, fmt.Sprintf("a segment cannot have %d bytes", s.size))
 	}
 	if s.data, s.unmap, err = mapFile(f, int(s.size)); err != nil {
 		f.Close()
@@ -176,7 +176,7 @@ func (s *segment) parseFooter(tail []byte) error {
 	}
 	docs, firstWord := binary.LittleEndian.Uint64(footer), binary.LittleEndian.Uint64(footer[24:])
 	if docs > maxDocs || firstWord > maxDocs {
-		return malformed("a segment of %d documents", docs)
+		return malformed("a segment cannot have %d documents", docs)
 	}
 	s.docs, s.firstWord = int(docs), int(firstWord)
 	s.firstSeq, s.lastSeq = binary.LittleEndian.Uint64(footer[8:]), binary.LittleEndian.Uint64(footer[16:])
@@ -197,7 +197,7 @@ func (s *segment) parseFooter(tail []byte) error {
 	return nil
 }
 
-// parse reads the directory of the mapped segment and the head of each section.
+// parse reads the directory of the mapped segment and the header of each section.
 func (s *segment) parse() (err error) {
 	defer guard(s.name, &err)
 	if string(s.data[:len(segmentMagic)]) != segmentMagic {
@@ -351,7 +351,7 @@ func microsKey(micros int64) uint64 { return max(1, uint64(micros)^1<<63) }
 
 func keyMicros(key uint64) int64 { return int64(key ^ 1<<63) }
 
-// cursor returns the place of a document in the order of hits.
+// cursor returns the position of a document in the order of hits.
 func (s *segment) cursor(doc int) index.Cursor {
 	c := index.Cursor{Sequence: s.sequences.at(doc), ID: s.ids.at(doc)}
 	if key := s.times.at(doc); key != 0 {
@@ -376,7 +376,7 @@ func cursorTime(c *index.Cursor) uint64 {
 	return microsKey(c.Micros)
 }
 
-// before counts the documents that sort before a place.
+// before counts the documents that sort before a cursor.
 func (s *segment) before(place *index.Cursor) int {
 	key := cursorTime(place)
 	if s.docs > 0 && s.times.at(0) > key {

@@ -33,7 +33,7 @@ type content struct {
 	words               func(ranks []uint32) func(dst []byte, doc int) []byte
 	late                []lateFacts
 	sumHigh, sumLow     func(doc int) uint64
-	// automaton is set if an automaton is to be made. It is for segments that stay; in
+	// automaton is set if the segment gets an automaton. Only segments that last get one: in
 	// small ones, a list of terms is fast enough and costs less.
 	automaton bool
 	err       func() error // why the sequences above ended early; may be nil

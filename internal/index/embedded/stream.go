@@ -11,7 +11,7 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A source is a segment and how far a stream has got in it.
+// A source is a segment and the position of a stream in it.
 type source struct {
 	segment *segment
 	docs    roaring.IntPeekable

@@ -74,7 +74,7 @@ func (w *sortedWriter) writeTo(out *output) {
 
 func parseSorted(data []byte) (s sorted, err error) {
 	if len(data) < 8 {
-		return s, malformed("a list of strings is cut off")
+		return s, malformed("a list of strings is truncated")
 	}
 	count := binary.LittleEndian.Uint64(data)
 	s.blocks, s.data, err = parseColumn(data[8:])
@@ -130,7 +130,7 @@ func (c *sortedCursor) advance() bool {
 func (c *sortedCursor) length() int {
 	n := c.number()
 	if n > len(c.rest) {
-		panic(malformed("a string is cut off"))
+		panic(malformed("a string is truncated"))
 	}
 	return n
 }

@@ -56,14 +56,15 @@ func (t *table) find(hash uint64, s []byte) (uint32, bool) {
 	return number, true
 }
 
-// wanted is a string to be numbered together with others.
+// wanted is a string that is numbered together with others.
 type wanted struct {
 	hash uint64
-	end  int // where the string ends in the bytes of all
+	end  int // where the string ends in the bytes of all strings
 	seen uint64
 }
 
-// want adds the string at the end of all to the list.
+// want appends to the list the string that begins in all where the last string of the list
+// ends.
 func (t *table) want(list []wanted, all []byte) []wanted {
 	begin := 0
 	if len(list) > 0 {

@@ -40,7 +40,7 @@ func (q *search) then(s *segment, n query.Then) (*roaring.Bitmap, error) {
 type turns struct {
 	*segment
 	inside *roaring.Bitmap // turns in the scope
-	// The turns inside that match the first and the second node.
+	// The members of inside that match the first and the second node.
 	first, second dense
 	// For each conversation of the segment, its number in the sweep, from 1, or 0 if it
 	// has no possible hits. The same for each sender, with 0 for none.
@@ -66,9 +66,9 @@ type earlier struct {
 	sender uint32
 }
 
-// sweep reads the messages in the scope once, oldest first, in the conversations that
-// have messages of both nodes. For each conversation it keeps a count and the last few
-// messages of the first node.
+// sweep reads the messages in the scope once, oldest first, in the conversations that have
+// matches of both nodes. For each conversation it keeps a count and the last few matches of the
+// first node.
 func (q *search) sweep(n query.Then) (map[*segment]*roaring.Bitmap, error) {
 	segments := q.snapshot.newestFirst()
 	slices.Reverse(segments)
@@ -140,8 +140,8 @@ func (q *search) turnsOf(s *segment, n query.Then) (_ *turns, err error) {
 	return t, nil
 }
 
-// number assigns numbers across segments to the conversations with messages of both
-// nodes and, if they matter, to the senders. It returns the number of conversations.
+// number assigns numbers across segments to the conversations with matches of both nodes and,
+// if senders matter, to the senders. It returns the number of conversations.
 func number(all []*turns, n query.Then) (count uint32) {
 	hasFirst, hasSecond := make([][]bool, len(all)), make([][]bool, len(all))
 	var conversations, senders []*sorted
@@ -193,7 +193,7 @@ func number(all []*turns, n query.Then) (count uint32) {
 	return count
 }
 
-// answeredBy reports whether a message of the second node may follow this one.
+// answeredBy reports whether a match of the second node may follow this one.
 func (e earlier) answeredBy(this earlier, other bool) bool {
 	return !other || e.sender != 0 && this.sender != 0 && e.sender != this.sender
 }

@@ -38,7 +38,7 @@ func (s *segment) validDocs(position uint64) {
 		of.list.valid()
 		for doc := range s.docs {
 			if n := of.column.at(doc); n >= uint64(of.list.count) {
-				panic(malformed("document %d has value %d of %d", doc, n, of.list.count))
+				panic(malformed("document %d has value %d, but there are only %d values", doc, n, of.list.count))
 			}
 		}
 	}
@@ -65,7 +65,7 @@ func (s *segment) validGroups(position uint64) {
 		for i := int(begin); i < int(end); i++ {
 			doc := s.members.at(i)
 			if doc >= uint64(s.docs) || s.group.at(int(doc)) != uint64(g+1) || i > int(begin) && doc <= s.members.at(i-1) {
-				panic(malformed("group %d has documents of another group", g))
+				panic(malformed("group %d has documents from another group", g))
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func (s *segment) validTerms() {
 	var docs []uint32
 	for i := 0; c.advance(); i++ {
 		if len(c.key) == 0 || (c.key[0] >= fieldEnd) != (i >= s.firstWord) {
-			panic(malformed("term %d is of the wrong kind for its place", i))
+			panic(malformed("term %d is of the wrong kind for its position", i))
 		}
 		p := s.postings(i)
 		if p.bits != nil {
@@ -126,11 +126,11 @@ func (s *segment) validWords() {
 	rest := s.tokens
 	for doc := range s.docs {
 		if at := len(s.tokens) - len(rest); doc%tokenRun == 0 && s.tokenPlaces.at(doc/tokenRun) != uint64(at) {
-			panic(malformed("the words of document %d are not where they should be", doc))
+			panic(malformed("the words of document %d are not at the stated offset", doc))
 		}
 		var length, rank int
 		if length, rest = number(rest, len(rest)); length > len(rest) {
-			panic(malformed("the words of a document are cut off"))
+			panic(malformed("the words of a document are truncated"))
 		}
 		said := rest[:length]
 		for rest = rest[length:]; len(said) > 0; {

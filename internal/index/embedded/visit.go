@@ -39,7 +39,7 @@ const (
 	// textPiece is the maximum number of documents in a piece whose texts are read: few
 	// enough to stop in time and return the hits so far.
 	textPiece = 16 << 10
-	// aloneDocs is a number of documents that is not worth a second goroutine.
+	// aloneDocs is the maximum number of documents for which one goroutine is enough.
 	aloneDocs = 50_000
 )
 
@@ -181,8 +181,8 @@ func partialAnswer(list []*piece, why string) *index.Partial {
 	return answer
 }
 
-// matching returns a scope's view of a piece and its documents that match a query, one
-// for each message. They must not be changed.
+// matching returns a scope's view of a piece, and the documents in the piece that match a
+// query, one for each message. They must not be changed.
 func (q *search) matching(p *piece, n, scope query.Node) (*view, *roaring.Bitmap, error) {
 	v, inside, err := q.inside(p, scope)
 	if err != nil {
@@ -201,8 +201,8 @@ func (q *search) matching(p *piece, n, scope query.Node) (*view, *roaring.Bitmap
 	return v, intersect(inside, docs), nil
 }
 
-// inside returns a scope's view of a piece, and its visible documents, or nil for all
-// documents of the segment.
+// inside returns a scope's view of a piece, and the visible documents in the piece, or nil for
+// all documents of the segment.
 func (q *search) inside(p *piece, scope query.Node) (*view, *roaring.Bitmap, error) {
 	s := p.segment
 	var piece, within *roaring.Bitmap

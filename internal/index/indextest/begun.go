@@ -8,8 +8,8 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// A message in a derived conversation is also in the one that its answers name after it,
-// whichever of them comes first.
+// A message in a derived conversation is also in the conversation that its replies name after
+// it, whether the message or a reply arrives first.
 func testBegun(t *testing.T, open index.Open) {
 	in := func(label string, minute int, service, conversation string) argus.Message {
 		m := text(label, at(minute), "x")
@@ -29,7 +29,7 @@ func testBegun(t *testing.T, open index.Open) {
 			page := f.checkPage(index.PageRequest{Service: "test", Conversation: "1@x", Before: 9})
 			f.expect("the conversation that the first mail begins", f.labels(page.Hits), []string{"1@x", "2@x", "3@x"})
 			page = f.checkPage(index.PageRequest{Service: "test", Conversation: "derived:ab", Before: 9})
-			f.expect("the one of its subject", f.labels(page.Hits), []string{"1@x", "4@x"})
+			f.expect("the conversation derived from its subject", f.labels(page.Hits), []string{"1@x", "4@x"})
 			page = f.checkPage(index.PageRequest{Service: "test", Conversation: "1@x", Before: 9, Scope: query.Not{Node: query.Field{Name: query.In, Value: "=derived:ab"}}})
 			f.expect("without the first mail", f.labels(page.Hits), []string{"2@x", "3@x"})
 			for _, conversation := range []string{"5@x", "7@x", "G", "1@"} {

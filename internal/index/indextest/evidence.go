@@ -30,7 +30,7 @@ type evidence struct {
 // An entry is a message: the records of its copies, in order.
 type entry struct {
 	seqs []uint64
-	// In an answer, the part that its asker sees.
+	// In an answer, the part that the requester sees.
 	hit index.Hit
 	doc query.Doc
 }
@@ -206,7 +206,7 @@ func (e *evidence) search(req index.Request) *index.Result {
 			result.Facets = map[query.FieldName][]index.Count{}
 		}
 		counts := count(found, func(e *entry) []string { return facetValues(field, e) })
-		if field == query.In { // one that no message names is no conversation
+		if field == query.In { // a conversation that no message names does not count
 			counts = slices.DeleteFunc(counts, func(c index.Count) bool {
 				return !slices.ContainsFunc(found, func(e *entry) bool { return e.doc.Sightings[0].Message.Conversation == c.Value })
 			})
@@ -219,7 +219,7 @@ func (e *evidence) search(req index.Request) *index.Result {
 	return result
 }
 
-// firsts returns the newest message of each content, and the number of messages without the
+// firsts returns the newest message with each content, and the number of messages without the
 // others.
 func firsts(found []*entry, messages uint64) (first []*entry, distinct uint64) {
 	seen := map[same.Key]bool{{}: false}

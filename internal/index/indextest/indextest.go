@@ -234,8 +234,8 @@ func testPosition(t *testing.T, open index.Open) {
 	f.expect("hits after opening again", f.labels(f.check(index.Request{Limit: 10}).Hits), []string{"3", "2", "1"})
 }
 
-// Hits come newest first, by time, the service's sequence and place in the evidence, with
-// unknown times last. Messages that arrive late take their place in the order.
+// Hits come newest first, by time, then the service's sequence, then position in the evidence,
+// with unknown times last. Messages that arrive late take their place in the order.
 func testOrder(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	second := text("second", at(5), "x")
@@ -297,7 +297,7 @@ func (f *fixture) in(d argus.DeliveryNumber) []string {
 	return f.labels(f.check(index.Request{Scope: scope, Limit: 9}).Hits)
 }
 
-// Differing copies of a message are one hit, which has the words of all copies and is
+// Differing copies of a message are one hit, which has the words of all copies and matches
 // is:differs.
 func testDifferingCopies(t *testing.T, open index.Open) {
 	f := setUp(t, open)
@@ -556,8 +556,7 @@ func (f *fixture) remove(seqs ...uint64) {
 	f.removed = append(f.removed, seqs...)
 }
 
-// An answer that exceeds its budget says how far it is complete, and is complete that
-// far.
+// An answer that exceeds its budget states how far it is complete, and is complete that far.
 func testBudget(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	const size = 400
@@ -670,7 +669,7 @@ func testConcurrent(t *testing.T, open index.Open) {
 	}
 }
 
-// The query scripts are run with their messages added in one batch, and one by one.
+// The query scripts are run twice: with their messages added in one batch, and one by one.
 func testScripts(t *testing.T, open index.Open) {
 	for _, script := range querytest.Scripts(t) {
 		t.Run(script.Name, func(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 	"github.com/argus-evidence/argus/internal/query"
 )
 
-// Messages with the same content are found by it and counted once if asked for, inside the
-// scope, whatever copies they have and in whatever order these came.
+// Messages with the same content are found by that content and, if the request asks for it,
+// counted once: inside the scope, whatever copies the messages have and in whatever order the
+// copies arrived.
 func testSame(t *testing.T, open index.Open) {
 	in := func(m argus.Message, conversation string) argus.Message { m.Conversation = conversation; return m }
 	locked := text("3", at(1), "")
@@ -70,7 +71,7 @@ func testSame(t *testing.T, open index.Open) {
 	}
 }
 
-// first returns the first record of a message of the test, 0 if there is none.
+// first returns the first record of a message of the test, or 0 if there is none.
 func (f *fixture) first(label string) uint64 {
 	for _, e := range f.entries {
 		if f.whole[e.seqs[0]-1].Message.ServiceID == label {

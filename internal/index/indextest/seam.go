@@ -59,7 +59,7 @@ func testBeside(t *testing.T, open index.Open) {
 	}()
 	f.put(three()[1:]...)
 	if got := reading.Position(); got != 1 {
-		t.Errorf("before it refreshes, it is at %d", got)
+		t.Errorf("the position before a refresh is %d", got)
 	}
 	if err := errors.Join(reading.Refresh(), f.index.Refresh(), reading.Settle(t.Context())); err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func testBeside(t *testing.T, open index.Open) {
 		"add": reading.Add(t.Context(), f.records), "remove": reading.Remove(t.Context(), []uint64{1}), "begin": reading.Begin(1),
 	} {
 		if err == nil {
-			t.Errorf("%s: no error, and it is read only", name)
+			t.Errorf("%s: no error, although the index is read-only", name)
 		}
 	}
 	f.expect("the writer", f.index.Position(), uint64(3))
@@ -91,8 +91,8 @@ func testRebuild(t *testing.T, open index.Open) {
 	f.check(index.Request{Limit: 10})
 }
 
-// Opening an index of another version is an error for writers and readers until the index
-// is rebuilt.
+// Opening an index with a different version is an error, for writers and for readers, until the
+// index is rebuilt.
 func testOutdated(t *testing.T, open index.Open, outdate func(dir string) error) {
 	f := setUp(t, open)
 	f.put(three()...)
@@ -119,7 +119,7 @@ func testOutdated(t *testing.T, open index.Open, outdate func(dir string) error)
 func testMark(t *testing.T, open index.Open) {
 	f := setUp(t, open)
 	if position, _ := f.index.Mark(); position != 0 {
-		t.Errorf("an empty index is at %d", position)
+		t.Errorf("the position of an empty index is %d", position)
 	}
 	f.put(three()[:1]...)
 	f.put(three()[1:]...)
@@ -183,6 +183,6 @@ func testCompare(t *testing.T, open index.Open) {
 	}
 	found := compare(other)
 	if len(found) != 1 || found[0].First > 2 || found[0].Last < 2 || !errors.Is(found[0], argus.ErrDamaged) {
-		t.Errorf("another evidence: %v", found)
+		t.Errorf("compare with different evidence: %v", found)
 	}
 }
