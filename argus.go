@@ -57,7 +57,7 @@ func ParseDelivery(s string) (DeliveryNumber, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 32)
 	if err != nil || n == 0 || digits[0] == '+' {
-		return 0, fmt.Errorf("parse delivery %q: want a form like D-0007", s)
+		return 0, fmt.Errorf("parse delivery %q: not of the form D-0007", s)
 	}
 	return DeliveryNumber(n), nil
 }

@@ -142,7 +142,7 @@ func ParseTime(s string) (Time, error) {
 	layout, precision, raw := time.RFC3339, Second, ""
 	switch {
 	case strings.Contains(s, ","):
-		return Time{}, fmt.Errorf("parse time %q: want a point before the fraction of a second", s)
+		return Time{}, fmt.Errorf("parse time %q: the fraction of a second must follow a point", s)
 	case len(s) == len("2006-01-02"):
 		layout, precision = "2006-01-02", Day
 	case len(s) >= len("2006-01-02T15:04Z") && s[len("2006-01-02T15:04")] != ':':
@@ -159,7 +159,7 @@ func ParseTime(s string) (Time, error) {
 	}
 	at, err := time.Parse(layout, s)
 	if err != nil {
-		return Time{}, fmt.Errorf("parse time %q: want a form like 2021-02-14T12:03:11Z", s)
+		return Time{}, fmt.Errorf("parse time %q: not of the form 2021-02-14T12:03:11Z", s)
 	}
 	t := At(at, raw, ZoneStated, precision)
 	if s[len(s)-1] != 'Z' && precision != Day {

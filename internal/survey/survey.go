@@ -68,7 +68,7 @@ func Look(ctx context.Context, o Options, path string) (*Shown, error) {
 		return nil, err
 	}
 	if len(records) == 0 {
-		return nil, fmt.Errorf("map %s: want records in JSON, a sheet, an SQLite database or an SQL dump, found none %q", path, problems)
+		return nil, fmt.Errorf("map %s: no records in JSON, a sheet, an SQLite database or an SQL dump; problems: %q", path, problems)
 	}
 	shown := &Shown{Proposal: *table.Propose(ofPlace(records, o.Set), reader.Options{Countries: o.Countries})}
 	if o.From != nil {
@@ -115,7 +115,7 @@ func (o Options) read(ctx context.Context, path string, as reader.Options, most 
 	defer file.Close()
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("want a file, found a folder or a device")
+		err = errors.New("not a file but a folder or a device")
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("map %s: %w", path, err)
@@ -165,7 +165,7 @@ func ofPlace(records []*argus.Message, set []string) []*argus.Message {
 func corrected(m *mapping.Map, set string) (*mapping.Map, error) {
 	key, value, ok := strings.Cut(set, "=")
 	if !ok || key == "" {
-		return nil, errors.New("want field=path, field.time=unit or records=path")
+		return nil, errors.New("not of the form field=path, field.time=unit or records=path")
 	}
 	text, err := m.Encode()
 	if err != nil {
