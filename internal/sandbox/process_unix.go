@@ -25,7 +25,7 @@ import (
 
 const canStart = true
 
-// process is a reading process, seen from the program.
+// process is a reading process as the program sees it.
 type process struct {
 	cmd    *exec.Cmd
 	conn   *net.UnixConn
@@ -36,7 +36,7 @@ type process struct {
 	endErr error
 }
 
-// headBuffer keeps the beginning of its input.
+// headBuffer keeps the beginning of what is written to it.
 type headBuffer struct{ bytes.Buffer }
 
 func (h *headBuffer) Write(b []byte) (int, error) {
@@ -64,7 +64,7 @@ func start(o Options) (*process, error) {
 		return nil, err
 	}
 	if runtime.GOOS == "linux" {
-		self = "/proc/self/exe" // the same program, even if another was installed since
+		self = "/proc/self/exe" // the same program, even if another version has been installed since
 	}
 	p := &process{conn: conn.(*net.UnixConn), ended: make(chan struct{})} //nolint:forcetypeassert // of a Unix socket
 	p.in = bufio.NewReaderSize(p.conn, 64<<10)
@@ -75,7 +75,7 @@ func start(o Options) (*process, error) {
 	p.cmd.Stderr = &p.said
 	p.cmd.ExtraFiles = []*os.File{ends[1]}
 	err = p.cmd.Start()
-	ends[1].Close() // from now on, only the process's end keeps it open
+	ends[1].Close() // from now on, only the other process keeps it open
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -136,13 +136,13 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended already
 }
 
-// why says in a few words why the process ended. The process must have ended.
+// why returns a short reason why the process ended. The process must have ended.
 func (p *process) why(o Options) string {
 	<-p.ended
 	said := p.said.String()
 	tooMuch := fmt.Sprintf("the reader needed more than %d MiB of memory", o.Memory>>20)
 	if strings.HasPrefix(said, "SIGSEGV") && strings.Contains(said, "\ngoroutine 0 ") {
-		// The garbage collector of Go 1.26 does not check whether it was given memory.
+		// The garbage collector of Go 1.26 does not check whether an allocation succeeded.
 		return tooMuch
 	}
 	for line := range strings.SplitSeq(said, "\n") {
@@ -197,22 +197,23 @@ type turn struct {
 	at     File    // the current file
 	begun  bool    // there is a current file
 	file   *File   // the current file, once its reader is known
-	got    reached // within it
+	got    reached // in the current file
 	files  int     // begun in this turn
 	bytes  int64   // of events
 	retire bool
 
-	// kept are the files in blocks that the process may ask about, including the
+	// kept holds the files in blocks about which the process may ask, including the
 	// neighbours that this turn opened.
 	kept    map[uint64]*original.File
 	besides map[uint64]*original.File
 	handed  uint64
 }
 
-// mostKept is how many files a process may have open apart from the original.
+// mostKept is the maximum number of files that a process may have open in addition to the
+// original.
 const mostKept = 16
 
-// hand describes a file for the process, and returns its descriptors.
+// hand returns a description of a file for the process, and its descriptors.
 func (t *turn) hand(file Content) (*keptFile, []*os.File, error) {
 	switch f := file.(type) {
 	case *os.File:
@@ -394,7 +395,7 @@ func (t *turn) frame(ctx context.Context, kind frameKind, body []byte) (done boo
 	return false, nil
 }
 
-// beside hands over a file next to the one being read.
+// beside hands over a file that is next to the one being read.
 func (t *turn) beside(b Beside) error {
 	kept, files, err := t.hand(b.File)
 	if err == nil {
@@ -415,7 +416,7 @@ func (t *turn) beside(b Beside) error {
 	return err
 }
 
-// gone drops an error in sending to a process: the next receive shows why the process
+// gone ignores an error in sending to a process: the next receive shows why the process
 // ended.
 func gone(err error) error {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
@@ -425,7 +426,7 @@ func gone(err error) error {
 }
 
 // mostBroken is how often one original may break a process before the rest of the original
-// is given up.
+// is skipped.
 const mostBroken = 16
 
 // apart runs a job in a process. If the process breaks, another process continues after
@@ -468,7 +469,7 @@ func (r *Readers) apart(ctx context.Context, j job, file Content, yield func(Eve
 	}
 }
 
-// event returns the event that says why the reading of the current file broke.
+// event returns the event that states why reading the current file failed.
 func (t *turn) event(broke reader.Item) Event {
 	e := Event{Item: broke, Broke: true}
 	if t.file == nil { // the file has not been reported yet
