@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/admin"
+	"github.com/argus-evidence/argus/internal/desk"
+	"github.com/argus-evidence/argus/internal/node"
+	"github.com/argus-evidence/argus/internal/printable"
+	"github.com/argus-evidence/argus/internal/privilege"
+	"github.com/argus-evidence/argus/internal/voice"
+)
+
+// identityFlag adds the flag for the private key of a judge.
+func identityFlag(c *cobra.Command, name *string) {
+	c.Flags().StringVar(name, "identity", "", "the `file` with the judge's private keys of age (AGE-SECRET-KEY-…)")
+}
+
+// judges runs a command of a judge about sealed messages. Without a file, there are no
+// keys; then the node refuses, and the ledger has it.
+func (a *app) judges(c *cobra.Command, identity string, work func(context.Context, *node.Node, desk.Who, privilege.Identities) error) error {
+	var keys privilege.Identities
+	if identity != "" {
+		var err error
+		if keys, err = admin.ReadIdentities(identity); err != nil {
+			return err
+		}
+	}
+	return a.administer(c, func(ctx context.Context, n *node.Node) error {
+		who := a.says()
+		var err error
+		if who.Actor, err = n.Admin.Actor(ctx, who.Actor); err != nil {
+			return err
+		}
+		return work(ctx, n, who, keys)
+	})
+}
+
+func (a *app) privilegeList() *cobra.Command {
+	var identity string
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List what is sealed, for a judge",
+		Long: `List the sealed messages and other sealed pieces: how each was recognised, its state,
+conversation, time and delivery, and the persons of the directory who take part. Texts
+are not listed. The counts below are by state, kind of recognition, delivery,
+conversation and person. Only a judge among the people of the store can do this, with
+the private key of a recipient, and the ledger records it first.`,
+		Example: "  argus privilege list --identity judge.key",
+		Args:    arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.judges(c, identity, func(ctx context.Context, n *node.Node, who desk.Who, keys privilege.Identities) error {
+				list, counts, err := n.ListSealed(ctx, who, keys)
+				if err != nil {
+					return err
+				}
+				for _, one := range list {
+					if err := voice.Say(a.out, "sealed", one, printSealed); err != nil {
+						return err
+					}
+				}
+				return voice.Say(a.out, "sealed_counts", counts, printSealedCounts)
+			})
+		},
+	}
+	identityFlag(c, &identity)
+	return c
+}
+
+func (a *app) privilegeShow() *cobra.Command {
+	var identity string
+	c := &cobra.Command{
+		Use:   "show NUMBER|ID",
+		Short: "Open one sealed message, for a judge",
+		Long: `Open one sealed message, by its number or its id in "argus privilege list". The reasons
+for the suspicion are those that today's rules and directory find in the sealed messages
+alone: the reasons at intake are not kept. Decisions are shown with their reasons.`,
+		Example: "  argus privilege show 17 --identity judge.key",
+		Args:    arguments(1, 1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.judges(c, identity, func(ctx context.Context, n *node.Node, who desk.Who, keys privilege.Identities) error {
+				shown, err := n.ShowSealed(ctx, who, keys, args[0])
+				if err != nil {
+					return err
+				}
+				return voice.Say(a.out, "sealed_message", shown, printSealedShown)
+			})
+		},
+	}
+	identityFlag(c, &identity)
+	return c
+}
+
+func printSealed(o *voice.Output, one *node.SealedItem) {
+	o.Linef("%6d  %s  %s  %s  %s  %s, %s", one.Number, one.ID, one.Delivery, one.Class, o.Bold(string(one.State)), printable.OneLine(one.Kind), printable.Count(one.Copies, "copy", "copies"))
+	if one.Damage != "" {
+		o.Linef("        damaged: %s", printable.OneLine(one.Damage))
+	}
+	if one.Sent != "" {
+		o.Linef("        %s  %s  %s → %s  in %s", one.Sent, printable.OneLine(one.Service), printable.OneLine(one.From), printable.OneLine(strings.Join(one.To, ", ")), printable.OneLine(one.Conversation))
+	}
+	if one.Persons != nil {
+		o.Linef("        with %s", printable.OneLine(strings.Join(one.Persons, ", ")))
+	}
+}
+
+func printSealedCounts(o *voice.Output, c *node.SealedCounts) {
+	o.Linef("%s, %s", printable.Count(c.Items, "sealed item", "sealed items"), printable.Count(c.Copies, "copy", "copies"))
+	for _, part := range []struct {
+		name   string
+		counts []argus.Tally
+	}{{"state", c.States}, {"recognised by", c.Classes}, {"delivery", c.Deliveries}, {"conversation", c.Conversations}, {"person", c.Persons}} {
+		for _, t := range part.counts {
+			o.Linef("  %-14s %s  %s", part.name, printable.OneLine(t.Value), printable.Group(t.Count))
+		}
+	}
+}
+
+func printSealedShown(o *voice.Output, s *node.SealedShown) {
+	printSealed(o, &s.SealedItem)
+	text := s.Raw
+	if s.Message != nil {
+		text = s.Message.Text
+	}
+	if s.Reason != "" {
+		o.Linef("  in quarantine: %s", printable.OneLine(s.Reason))
+	}
+	for line := range strings.Lines(printable.Plain(text)) {
+		o.Linef("    %s", strings.TrimSuffix(line, "\n"))
+	}
+	for _, r := range s.Reasons {
+		o.Linef("  suspected by %s: %s  %s", r.Class, printable.OneLine(r.Rule), printable.OneLine(r.Words))
+	}
+	if len(s.Reasons) == 0 {
+		o.Linef("  The rules and the directory of today find no reason in the sealed messages alone.")
+	}
+	for _, d := range s.Decisions {
+		printSealedDecision(o, d)
+	}
+}
+
+func printSealedDecision(o *voice.Output, d node.SealedDecision) {
+	settles := ""
+	if len(d.Settles) > 0 {
+		settles = fmt.Sprintf("  settles %d", d.Settles)
+	}
+	o.Linef("  decision %d  %s  %s: %s%s", d.Number, d.Time.Format(time.RFC3339), printable.OneLine(d.Judge), d.Verdict, settles)
+	if d.Reason != "" {
+		o.Linef("    %s", printable.OneLine(d.Reason))
+	}
+}
