@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -95,6 +97,66 @@ alone: the reasons at intake are not kept. Decisions are shown with their reason
 	}
 	identityFlag(c, &identity)
 	return c
+}
+
+// verdicts maps the words of --verdict to verdicts.
+var verdicts = map[string]privilege.Verdict{"keep": privilege.ConfirmedKeep, "destroy": privilege.ConfirmedDestroy, "release": privilege.RejectedRelease}
+
+func (a *app) privilegeDecide() *cobra.Command {
+	var identity, verdict, reason string
+	var settles []uint
+	c := &cobra.Command{
+		Use:   "decide NUMBER|ID ...",
+		Short: "Record a judge's decision about sealed messages",
+		Long: `Record a judge's decision about sealed messages, named as in "argus privilege show".
+The verdict is keep (it is protected and stays sealed), destroy (it is protected and is
+to be destroyed) or release (it is not protected). The last decision of each judge
+counts. If two judges differ, the message is conflicting and stays sealed, until one of
+them changes the decision or another judge settles it: --settle names the decisions of
+others that this one overrules.
+
+The decision is recorded, and not carried out yet: whatever the verdict, the message stays
+sealed. The reason is kept sealed to the judge.`,
+		Example: `  argus privilege decide 17 18 --verdict keep --reason 'advice about the case' --identity judge.key
+  argus privilege decide 17 --verdict release --reason 'about a car' --settle 1 --identity judge.key`,
+		Args: arguments(1, math.MaxInt),
+		RunE: func(c *cobra.Command, args []string) error {
+			d := privilege.Decision{Verdict: verdicts[verdict], Reason: reason}
+			if d.Verdict == "" || strings.TrimSpace(reason) == "" {
+				return usageError{errors.New("--verdict keep, destroy or release, and --reason are required"), c.CommandPath()}
+			}
+			for _, number := range settles {
+				d.Settles = append(d.Settles, uint64(number))
+			}
+			return a.judges(c, identity, func(ctx context.Context, n *node.Node, who desk.Who, keys privilege.Identities) error {
+				decided, err := n.DecideSealed(ctx, who, keys, args, d)
+				if err != nil {
+					return err
+				}
+				return voice.Say(a.out, "sealed_decided", decided, printSealedDecided)
+			})
+		},
+	}
+	identityFlag(c, &identity)
+	c.Flags().StringVar(&verdict, "verdict", "", "the `verdict`: keep, destroy or release")
+	c.Flags().StringVar(&reason, "reason", "", "the `reason`, for judges only")
+	c.Flags().UintSliceVar(&settles, "settle", nil, "the `numbers` of decisions of other judges that this one overrules")
+	return c
+}
+
+func printSealedDecided(o *voice.Output, d *node.SealedDecided) {
+	printSealedDecision(o, d.SealedDecision)
+	for _, one := range d.Items {
+		why := ""
+		switch one.State {
+		case privilege.Conflicting:
+			why = ": judges differ about it"
+		case privilege.ToDestroy, privilege.ToRelease:
+			why = ": nothing carries out the verdict yet"
+		case privilege.Suspected, privilege.Confirmed, privilege.Destroyed, privilege.Released:
+		}
+		o.Linef("%6d  %s  %s%s. It stays sealed.", one.Number, one.ID, o.Bold(string(one.State)), why)
+	}
 }
 
 func printSealed(o *voice.Output, one *node.SealedItem) {

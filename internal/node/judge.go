@@ -250,13 +250,56 @@ func tallies(of map[string]uint64) (list []argus.Tally) {
 	return list
 }
 
+// SealedDecided is a decision that was recorded, and the states that follow from it.
+type SealedDecided struct {
+	SealedDecision
+	Items []*SealedItem `json:"items"`
+}
+
+// DecideSealed records the decision of a judge about sealed items, which are named as for
+// ShowSealed. d has the verdict, the reason and the decisions that it settles. Whatever the
+// verdict, everything stays sealed: nothing carries it out yet.
+func (n *Node) DecideSealed(ctx context.Context, who desk.Who, identities privilege.Identities, names []string, d privilege.Decision) (*SealedDecided, error) {
+	var items []*SealedItem
+	act := ledger.Act{Action: ledger.ListProtected, Subject: strings.Join(names, " ")}
+	err := n.withProtected(ctx, who, act, identities, func(p *protected) error {
+		list, err := p.items(func(*SealedItem, *argus.Record) error { return nil })
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			one, err := pick(list, name)
+			if err != nil {
+				return err
+			}
+			items, d.Items = append(items, one), append(d.Items, one.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	reason := d.Reason
+	d, log, err := n.Admin.Recognised(who.Actor).Decide(ctx, who.Actor, d)
+	if err != nil {
+		return nil, err
+	}
+	decided := &SealedDecided{said(d), items}
+	decided.Reason = reason
+	for _, one := range items {
+		one.State = log.Standing(one.ID)
+	}
+	return decided, nil
+}
+
 // pick returns the item with a number, or with an id that begins with the given digits.
 func pick(list []*SealedItem, name string) (found *SealedItem, err error) {
-	number, notNumber := strconv.ParseUint(name, 10, 64)
-	for _, one := range list {
-		if notNumber == nil && one.Number == number {
-			return one, nil
+	if number, err := strconv.ParseUint(name, 10, 64); err == nil {
+		if i, ok := slices.BinarySearchFunc(list, number, func(one *SealedItem, n uint64) int { return cmp.Compare(one.Number, n) }); ok {
+			return list[i], nil
 		}
+	}
+	for _, one := range list {
 		if len(name) < 8 || !strings.HasPrefix(one.ID.String(), strings.ToLower(name)) {
 			continue
 		}

@@ -149,3 +149,170 @@ func TestJudgeReads(t *testing.T) {
 		t.Errorf("without envelopes: %+v, %v", shown, err)
 	}
 }
+
+// TestJudgesDecide: the decisions of judges are durable, in the ledger, and sealed where they
+// speak of content. Two judges who differ leave the message conflicting, until another
+// decision settles it. Nothing is unsealed.
+func TestJudgesDecide(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	s.ingest(t, "phone.jsonl", talk(false))
+	s.staff(t, court)
+	keys := privilege.Identities{s.judge}
+	n := openStore(t, s.dir, s.o)
+	list, _, err := n.ListSealed(t.Context(), desk.Who{Actor: "bram"}, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := list[0].ID.String(), list[1].ID.String()
+	decide := func(judge string, with privilege.Identities, d privilege.Decision, names ...string) (string, error) {
+		t.Helper()
+		got, err := n.DecideSealed(t.Context(), desk.Who{Actor: judge}, with, names, d)
+		if err != nil {
+			return "", err
+		}
+		var states []string
+		for _, item := range got.Items {
+			states = append(states, string(item.State))
+		}
+		return strings.Join(states, ", "), nil
+	}
+	keep := privilege.Decision{Verdict: privilege.ConfirmedKeep, Reason: "speaks of the harbour at nine"}
+	for name, refused := range map[string]func() (string, error){
+		"an investigator":     func() (string, error) { return decide("anna", keys, keep, one) },
+		"a privilege officer": func() (string, error) { return decide("pia", keys, keep, one) },
+		"the custodian":       func() (string, error) { return decide("carla", keys, keep, one) },
+		"a judge without key": func() (string, error) { return decide("bram", nil, keep, one) },
+	} {
+		if got, err := refused(); !errors.Is(err, argus.ErrRefused) || got != "" {
+			t.Errorf("%s decides: %q, %v", name, got, err)
+		}
+	}
+	for name, wrong := range map[string]func() (string, error){
+		"no reason":      func() (string, error) { return decide("bram", keys, privilege.Decision{Verdict: keep.Verdict}, one) },
+		"no verdict":     func() (string, error) { return decide("bram", keys, privilege.Decision{Reason: "r"}, one) },
+		"twice the same": func() (string, error) { return decide("bram", keys, keep, one, one[:9]) },
+		"an unknown one": func() (string, error) { return decide("bram", keys, keep, one, "1") },
+		"settles something": func() (string, error) {
+			return decide("bram", keys, privilege.Decision{Verdict: keep.Verdict, Reason: "r", Settles: []uint64{1}}, one)
+		},
+	} {
+		if got, err := wrong(); err == nil || got != "" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	for _, test := range []struct {
+		judge string
+		d     privilege.Decision
+		names []string
+		want  string
+	}{
+		{"bram", keep, []string{one, two}, "confirmed, confirmed"},
+		{"els", privilege.Decision{Verdict: privilege.RejectedRelease, Reason: "about a car"}, []string{one[:10]}, "conflicting"},
+		{"els", privilege.Decision{Verdict: privilege.RejectedRelease, Reason: "about a car", Settles: []uint64{1}}, []string{one}, "to release"},
+		{"bram", privilege.Decision{Verdict: privilege.ConfirmedDestroy, Reason: "advice"}, []string{two}, "to destroy"},
+	} {
+		if got, err := decide(test.judge, keys, test.d, test.names...); err != nil || got != test.want {
+			t.Errorf("%s: %q, %v; want %q", test.judge, got, err, test.want)
+		}
+	}
+	shown, err := n.ShowSealed(t.Context(), desk.Who{Actor: "els"}, keys, one)
+	if err != nil || shown.State != privilege.ToRelease || len(shown.Decisions) != 3 || shown.Decisions[0].Judge != "bram" || shown.Decisions[0].Reason != keep.Reason || !slices.Equal(shown.Decisions[2].Settles, []uint64{1}) {
+		t.Errorf("shown: %+v, %v", shown, err)
+	}
+	if r, err := n.Desk.Search(t.Context(), desk.Who{Actor: "anna", Authority: "A-0001", Purpose: "p"}, desk.SearchRequest{Query: "secret"}); err != nil || r.Total != 0 {
+		t.Errorf("%+v are found, %v", r, err)
+	}
+	var acts []string
+	for e, err := range n.ledger.Entries(t.Context(), 1, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == ledger.DecideProtected {
+			acts = append(acts, e.Actor)
+		}
+	}
+	if want := []string{"bram", "els", "els", "bram"}; !slices.Equal(acts, want) {
+		t.Errorf("the ledger has decisions of %q, want %q", acts, want)
+	}
+	wantSound(t, s.dir, "decided")
+	files, err := filepath.Glob(filepath.Join(s.dir, "privilege", "decision.*"))
+	if err != nil || len(files) != 4 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		if data, err := os.ReadFile(name); err != nil || strings.Contains(string(data), "harbour") || strings.Contains(string(data), "car\"") {
+			t.Errorf("%s can be read: %s, %v", name, data, err)
+		}
+	}
+	// No decision can be lost or changed: a message would be released that a judge kept.
+	for _, damage := range []func(name string) error{
+		os.Remove,
+		func(name string) error {
+			data, err := os.ReadFile(name)
+			return errors.Join(err, os.Remove(name), os.WriteFile(name, []byte(strings.Replace(string(data), "bram", "brat", 1)), 0o600))
+		},
+	} {
+		last := files[3]
+		before, err := os.ReadFile(last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := damage(last); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := n.ListSealed(t.Context(), desk.Who{Actor: "bram"}, keys); !errors.Is(err, argus.ErrDamaged) || got != nil {
+			t.Errorf("a damaged decision: %v, %v", got, err)
+		}
+		if damage, _, _ := verified(t, s.dir); len(damage) == 0 {
+			t.Error("verify finds no damage")
+		}
+		_ = os.Remove(last)
+		if err := os.WriteFile(last, before, 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDecisionSurvivesStops: after a crash, a decision is in force if the ledger has it, and
+// otherwise it never existed.
+func TestDecisionSurvivesStops(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	s.ingest(t, "phone.jsonl", talk(false))
+	s.staff(t, court)
+	keys, bram := privilege.Identities{s.judge}, desk.Who{Actor: "bram"}
+	for _, test := range []struct {
+		point string
+		want  privilege.Standing
+	}{{"change.ready", privilege.Suspected}, {"change.recorded", privilege.Confirmed}} {
+		o, stopped := s.o, false
+		o.Failpoint = func(name string) {
+			if name == test.point {
+				stopped = true
+				panic(name)
+			}
+		}
+		n, err := Open(t.Context(), s.dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := n.ListSealed(t.Context(), bram, keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_, err = n.DecideSealed(t.Context(), bram, keys, []string{list[0].ID.String()}, privilege.Decision{Verdict: privilege.ConfirmedKeep, Reason: "advice"})
+		}()
+		if !stopped || err != nil {
+			t.Errorf("%s: not stopped, %v", test.point, err)
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := openStore(t, s.dir, s.o)
+		if list, _, err := again.ListSealed(t.Context(), bram, keys); err != nil || list[0].State != test.want {
+			t.Errorf("%s: %+v, %v; want %s", test.point, list[0], err, test.want)
+		}
+		wantSound(t, s.dir, test.point)
+	}
+}
