@@ -99,6 +99,39 @@ alone: the reasons at intake are not kept. Decisions are shown with their reason
 	return c
 }
 
+func (a *app) privilegeLog() *cobra.Command {
+	return &cobra.Command{
+		Use:   "log",
+		Short: "List the privilege log: what is sealed, and the decisions, without content",
+		Long: `List the privilege log by item and by category: the number, id and delivery of each
+sealed item, how it was recognised, its state, and each decision with its judge and
+time. No content, account, conversation or reason is shown. It is for the judge, the
+privilege officer, the prosecutor and the defence among the people of the store, and
+the ledger records it first.`,
+		Args: arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.judges(c, "", func(ctx context.Context, n *node.Node, who desk.Who, _ privilege.Identities) error {
+				list, counts, err := n.LogSealed(ctx, who)
+				if err != nil {
+					return err
+				}
+				for _, one := range list {
+					err := voice.Say(a.out, "sealed", one, func(o *voice.Output, one node.SealedLogged) {
+						printSealed(o, one.SealedItem)
+						for _, d := range one.Decisions {
+							printSealedDecision(o, d)
+						}
+					})
+					if err != nil {
+						return err
+					}
+				}
+				return voice.Say(a.out, "sealed_counts", counts, printSealedCounts)
+			})
+		},
+	}
+}
+
 // verdicts maps the words of --verdict to verdicts.
 var verdicts = map[string]privilege.Verdict{"keep": privilege.ConfirmedKeep, "destroy": privilege.ConfirmedDestroy, "release": privilege.RejectedRelease}
 
@@ -160,7 +193,11 @@ func printSealedDecided(o *voice.Output, d *node.SealedDecided) {
 }
 
 func printSealed(o *voice.Output, one *node.SealedItem) {
-	o.Linef("%6d  %s  %s  %s  %s  %s, %s", one.Number, one.ID, one.Delivery, one.Class, o.Bold(string(one.State)), printable.OneLine(one.Kind), printable.Count(one.Copies, "copy", "copies"))
+	kind := ""
+	if one.Kind != "" {
+		kind = one.Kind + ", "
+	}
+	o.Linef("%6d  %s  %s  %s  %s  %s%s", one.Number, one.ID, one.Delivery, printable.OneLine(one.Class), o.Bold(string(one.State)), kind, printable.Count(one.Copies, "copy", "copies"))
 	if one.Damage != "" {
 		o.Linef("        damaged: %s", printable.OneLine(one.Damage))
 	}

@@ -103,6 +103,7 @@ var spoken = [][]string{
 	{"people", "set", "analyst", "--role", "custodian,judge", "--user", admin.ActorName(), "--store", "court.argus"},
 	{"privilege", "list", "--identity", "judge.key", "--store", "court.argus"},
 	{"privilege", "decide", "REF", "--verdict", "keep", "--reason", "it is about case 7", "--identity", "judge.key", "--store", "court.argus"},
+	{"privilege", "log", "--store", "court.argus"},
 	{"privilege", "show", "REF", "--identity", "judge.key", "--store", "court.argus"},
 	{"people"},
 }

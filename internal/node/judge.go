@@ -83,6 +83,13 @@ func said(d privilege.Decision) SealedDecision {
 	return SealedDecision{Number: d.Number, Judge: d.Judge, Verdict: d.Verdict, Settles: d.Settles, Time: d.Time}
 }
 
+// SealedLogged is a line of the privilege log: an item and the decisions about it, without
+// content.
+type SealedLogged struct {
+	*SealedItem
+	Decisions []SealedDecision `json:"decisions"` // without reasons
+}
+
 // opener opens sealed records with private keys.
 type opener struct {
 	dir        string
@@ -248,6 +255,30 @@ func tallies(of map[string]uint64) (list []argus.Tally) {
 	}
 	slices.SortStableFunc(list, func(a, b argus.Tally) int { return cmp.Compare(b.Count, a.Count) })
 	return list
+}
+
+// LogSealed returns the privilege log by item and by category, for the judge, the privilege
+// officer, the prosecutor and the defence. It opens nothing.
+func (n *Node) LogSealed(ctx context.Context, who desk.Who) (list []SealedLogged, counts *SealedCounts, err error) {
+	err = n.withProtected(ctx, who, ledger.Act{Action: ledger.LogProtected}, nil, func(p *protected) error {
+		items, err := p.items(func(*SealedItem, *argus.Record) error { return nil })
+		if err != nil {
+			return err
+		}
+		for _, one := range items {
+			line := SealedLogged{one, []SealedDecision{}}
+			for _, d := range p.log.Decisions(one.ID) {
+				line.Decisions = append(line.Decisions, said(d))
+			}
+			list = append(list, line)
+		}
+		counts = countSealed(items)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return list, counts, nil
 }
 
 // SealedDecided is a decision that was recorded, and the states that follow from it.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -314,5 +315,54 @@ func TestDecisionSurvivesStops(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %s", test.point, list[0], err, test.want)
 		}
 		wantSound(t, s.dir, test.point)
+	}
+}
+
+// TestPrivilegeLog: the roles of a trial see how much is sealed and how it was decided, and
+// nothing of its content; nobody else sees that, and the ledger has it.
+func TestPrivilegeLog(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	s.ingest(t, "phone.jsonl", chat(2000, "B", "C", "secret 15: we meet at the harbour at nine")+talk(false))
+	n := openStore(t, s.dir, s.o)
+	if got, counts, err := n.LogSealed(t.Context(), desk.Who{Actor: "bram"}); !errors.Is(err, argus.ErrRefused) || got != nil || counts != nil {
+		t.Errorf("without people: %v, %v, %v", got, counts, err)
+	}
+	s.staff(t, court)
+	bram, keys := desk.Who{Actor: "bram"}, privilege.Identities{s.judge}
+	sealed, _, err := n.ListSealed(t.Context(), bram, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.DecideSealed(t.Context(), bram, keys, []string{sealed[1].ID.String()}, privilege.Decision{Verdict: privilege.ConfirmedKeep, Reason: "about the harbour"}); err != nil {
+		t.Fatal(err)
+	}
+	before := len(refusals(t, n))
+	for actor, role := range court {
+		got, counts, err := n.LogSealed(t.Context(), desk.Who{Actor: actor})
+		if role == people.Overseer || role == people.Investigator {
+			if !errors.Is(err, argus.ErrRefused) || got != nil || counts != nil {
+				t.Errorf("%s: %v, %v, %v", actor, got, counts, err)
+			}
+			before++
+			continue
+		}
+		if err != nil || len(got) != 7 || counts.Items != 7 || len(got[1].Decisions) != 1 || got[1].Decisions[0].Judge != "bram" || got[1].State != privilege.Confirmed {
+			t.Errorf("%s: %+v, %+v, %v", actor, got, counts, err)
+		}
+		if want := []argus.Tally{{Value: "directory", Count: 6}, {Value: "propagation", Count: 1}}; !slices.Equal(counts.Classes, want) {
+			t.Errorf("%s: %+v", actor, counts.Classes)
+		}
+		text, err := json.Marshal([]any{got, counts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, content := range []string{"secret", "harbour", "sky", "A|L", "Nescio", "2021-02-14"} {
+			if strings.Contains(string(text), content) {
+				t.Errorf("%s reads %q in %s", actor, content, text)
+			}
+		}
+	}
+	if got := len(refusals(t, n)); got != before {
+		t.Errorf("the ledger has %d refusals, want %d", got, before)
 	}
 }
