@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"maps"
 	"slices"
@@ -106,8 +107,11 @@ func (o *opener) open(r *argus.Record) (*argus.Record, error) {
 		b := o.batches[about.Batch]
 		if b == nil {
 			envelope, err := layout.Read(durable.OS{}, o.dir, layout.Envelope(about.Batch))
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("%w: %w", err, argus.ErrDamaged)
+			}
 			if err != nil {
-				return nil, fmt.Errorf("%w: %w", err, argus.ErrDamaged)
+				return nil, err
 			}
 			if b, err = privilege.OpenEnvelope(envelope, o.identities...); err != nil {
 				return nil, err
@@ -287,12 +291,18 @@ type SealedDecided struct {
 	Items []*SealedItem `json:"items"`
 }
 
+// mostSubject is the most bytes of names that the ledger gets; the decision has all ids.
+const mostSubject = 4096
+
 // DecideSealed records the decision of a judge about sealed items, which are named as for
 // ShowSealed. d has the verdict, the reason and the decisions that it settles. Whatever the
 // verdict, everything stays sealed: nothing carries it out yet.
 func (n *Node) DecideSealed(ctx context.Context, who desk.Who, identities privilege.Identities, names []string, d privilege.Decision) (*SealedDecided, error) {
 	var items []*SealedItem
 	act := ledger.Act{Action: ledger.ListProtected, Subject: strings.Join(names, " ")}
+	if len(act.Subject) > mostSubject {
+		act.Subject = fmt.Sprintf("%d sealed messages", len(names))
+	}
 	err := n.withProtected(ctx, who, act, identities, func(p *protected) error {
 		list, err := p.items(func(*SealedItem, *argus.Record) error { return nil })
 		if err != nil {

@@ -201,6 +201,9 @@ func TestJudgesDecide(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+	if _, err := decide("bram", keys, keep, slices.Repeat([]string{strings.Repeat("0", 32)}, 3000)...); !errors.Is(err, argus.ErrNotFound) {
+		t.Errorf("3,000 unknown ones: %v", err)
+	}
 	for _, test := range []struct {
 		judge string
 		d     privilege.Decision
