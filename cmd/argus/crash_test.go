@@ -105,7 +105,8 @@ func TestCrashWhileSealing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"judge", "second"} {
-		if err := os.WriteFile(filepath.Join(c.recipients, name), []byte(testRecipient(t)), 0o600); err != nil {
+		_, public := testRecipient(t)
+		if err := os.WriteFile(filepath.Join(c.recipients, name), []byte(public), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -141,7 +141,7 @@ made from the same values, so they state the same facts; only the text shortens 
 | transfer | ` + "for out `sent`, then `written`; for in as ingest" + ` |
 | hits | ` + "for ask `written`, for answer `answered`, then `written`; `hits` for show" + ` |
 | people | ` + "`person` for each, or for the one that was changed" + ` |
-| privilege | ` + "`privilege_set_up` with the `recipients`; `directory_added` with the numbers of rows, `entries` and `lost`, and the `problems`" + ` |
+| privilege | ` + "`privilege_set_up` with the `recipients`; `directory_added` with the numbers of rows, `entries` and `lost`, and the `problems`; for list and log `sealed` for each item, of log with its `decisions`, then one `sealed_counts`; for show `sealed_message`, with its `reasons` and `decisions`; for decide `sealed_decided`, with the new state of each of its `items`" + ` |
 | policy | ` + "`rule` for each; for test one `policy` for each folder, with the `results` of each rule and the `faults` for which it cannot be loaded" + ` |
 | list | ` + "`list`, with `damage` if no query can use it" + ` |
 | map | ` + "`proposal`, with the `map`, its `columns`, the `first` records and the `problems`; `map` for one that is kept, or for each in the store" + ` |

@@ -61,6 +61,8 @@ func explain(err error) (code int, hint string) {
 		return exitRefused, `Name the register with "argus privilege directory FILE"; --empty decides that there is none. Nothing was taken in.`
 	case errors.Is(err, privilege.ErrOtherKey):
 		return exitRefused, `Ask the judge for the key that "argus privilege init" made for this store.`
+	case errors.Is(err, node.ErrNoIdentity):
+		return exitRefused, "Name the file with the judge's private key with --identity."
 	case errors.Is(err, admin.ErrNoPrivilege):
 		return exitError, `Set it up with "argus privilege init".`
 	case errors.Is(err, admin.ErrNoKey):

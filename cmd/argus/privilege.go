@@ -25,12 +25,15 @@ func (a *app) privilegeCommand() *cobra.Command {
 can read it. "argus privilege init" sets a store up, once, and makes a key for the
 judge. "argus privilege directory" says who is protected. From then on, "argus ingest"
 and "argus reread" need that key (--privilege-key), and take nothing in without it.
+"argus privilege list" and "argus privilege show" let the judge read what is sealed, and
+"argus privilege decide" records the judge's decisions. "argus privilege log" tells
+prosecutor and defence how much is sealed, without content.
 
 A message that they recognise is suspected, and nothing more: the judge decides. A
 message that they do not recognise can be protected, too (docs/privilege.md).`,
 		RunE: menu,
 	}
-	c.AddCommand(a.privilegeInit(), a.privilegeDirectory())
+	c.AddCommand(a.privilegeInit(), a.privilegeDirectory(), a.privilegeList(), a.privilegeShow(), a.privilegeDecide(), a.privilegeLog())
 	return c
 }
 

@@ -96,6 +96,15 @@ var spoken = [][]string{
 	{"people", "set", "analyst", "--name", "Ann 7", "--role", "custodian,analyst", "--user", admin.ActorName()},
 	{"people", "set", "zoe2", "--role", "judge"},
 	{"people", "end", "zoe2"},
+	{"init", "--store", "court.argus"},
+	{"privilege", "init", "--judge", "judge.pub", "--second", "second.pub", "--key", "court.key", "--store", "court.argus"},
+	{"privilege", "directory", "lawyers.csv", "--privilege-key", "court.key", "--store", "court.argus"},
+	{"ingest", "lawyer.jsonl", "--privilege-key", "court.key", "--store", "court.argus"},
+	{"people", "set", "analyst", "--role", "custodian,judge", "--user", admin.ActorName(), "--store", "court.argus"},
+	{"privilege", "list", "--identity", "judge.key", "--store", "court.argus"},
+	{"privilege", "decide", "REF", "--verdict", "keep", "--reason", "it is about case 7", "--identity", "judge.key", "--store", "court.argus"},
+	{"privilege", "log", "--store", "court.argus"},
+	{"privilege", "show", "REF", "--identity", "judge.key", "--store", "court.argus"},
 	{"people"},
 }
 
@@ -110,14 +119,14 @@ var silent = map[string]string{
 	"argus __completeNoDesc": "answers a shell",
 }
 
-// testRecipient returns a new public key of age.
-func testRecipient(t *testing.T) string {
+// testRecipient returns a new private key of age, and its public key.
+func testRecipient(t *testing.T) (private, public string) {
 	t.Helper()
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id.Recipient().String()
+	return id.String(), id.Recipient().String()
 }
 
 // TestOneVoice runs an example of every command and takes its answer both as text and as
@@ -138,14 +147,18 @@ func TestOneVoice(t *testing.T) {
 	t.Chdir(dir)
 	t.Setenv("ARGUS_KEYS", filepath.Join(dir, "keys"))
 	t.Setenv("ARGUS_ACTOR", "analyst")
+	judge, judges := testRecipient(t)
+	_, second := testRecipient(t)
 	for name, text := range map[string]string{
 		"chats/a.jsonl":                   spokenLines + "{\n{\n",
 		"chats/call.jsonl":                `{"service":"sky","type":"call","from":"A","sent":"2021-02-14T13:00:00Z","id":"c","facts":{"call":{"direction":"out","seconds":65}}}` + "\n",
 		"copies/b.jsonl":                  strings.Replace(spokenLines, "hello +32", "hello again +32", 1),
 		"guessed.json":                    `[{"wie":"A","wat":"hallo daar","ts":1613304000000},{"wie":"B","wat":"ja hoor","ts":1613304001000},{"wie":"A","wat":"goed dan","ts":1613304002000}]`,
 		"lawyers.csv":                     "name;phone\nNN 7;+31 6 12345678\nNN 8;\nNN 9;none\n",
-		"judge.pub":                       testRecipient(t),
-		"second.pub":                      testRecipient(t),
+		"judge.pub":                       judges,
+		"judge.key":                       judge,
+		"second.pub":                      second,
+		"lawyer.jsonl":                    strings.ReplaceAll(spokenLines, `"A`, `"+31612345678`),
 		"words.txt":                       "snow\nhello\n",
 		"shared.secret":                   strings.Repeat("5", 40),
 		"reference/one/input/a.jsonl":     spokenLines,
@@ -188,7 +201,7 @@ func TestOneVoice(t *testing.T) {
 			t.Errorf("argus %s prints no text", name)
 		}
 		for line := range strings.Lines(objects) {
-			var object struct{ Event, Ref, Public string }
+			var object struct{ Event, Ref, ID, Public string }
 			if err := json.Unmarshal([]byte(line), &object); err != nil {
 				t.Fatal(err)
 			}
@@ -197,6 +210,9 @@ func TestOneVoice(t *testing.T) {
 			}
 			if object.Event == "hit" {
 				ref = object.Ref
+			}
+			if object.Event == "sealed" {
+				ref = object.ID
 			}
 			if object.Event == "record" {
 				var record signedRecord

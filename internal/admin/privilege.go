@@ -25,6 +25,7 @@ import (
 const (
 	setupName     = "setup"
 	directoryName = "directory"
+	decisionName  = "decision"
 )
 
 // OpenPrivilege opens the folder of the setup and the directories of protected persons,
@@ -210,4 +211,38 @@ func ReadKey(name string) (k privilege.Key, err error) {
 // SaveKey writes the key of protected persons into a new file for the judge.
 func SaveKey(name string) func(privilege.Key) error {
 	return func(k privilege.Key) error { return durable.WriteNew(durable.OS{}, name, []byte(k.Text()+"\n")) }
+}
+
+// ReadIdentities reads the private keys of a judge from a file that must be accessible
+// only to its owner.
+func ReadIdentities(name string) (privilege.Identities, error) {
+	text, err := readPrivate(name)
+	if err != nil {
+		return nil, err
+	}
+	return privilege.ParseIdentities(text)
+}
+
+// PrivilegeDecisions returns the decisions about sealed messages. Each is a document of
+// its own, and a missing one is argus.ErrDamaged.
+func PrivilegeDecisions(store *wordlist.Store) (*privilege.Log, error) {
+	versions, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	var text []byte
+	for _, v := range versions {
+		if v.Name != decisionName {
+			continue
+		}
+		if v.Damage != "" {
+			return nil, fmt.Errorf("read the decisions: %w: %s", argus.ErrDamaged, v.Damage)
+		}
+		line, err := store.Read(v.Name, v.Hash)
+		if err != nil {
+			return nil, err
+		}
+		text = append(text, line...)
+	}
+	return privilege.ParseLog(text)
 }

@@ -45,7 +45,7 @@ type Documents struct {
 }
 
 // documentFolders maps each act that adds a document to the document's folder.
-var documentFolders = map[string]string{ledger.AddList: layout.Lists, ledger.AddMap: layout.Maps, ledger.AddPerson: layout.People, ledger.AddDirectory: layout.Privilege}
+var documentFolders = map[string]string{ledger.AddList: layout.Lists, ledger.AddMap: layout.Maps, ledger.AddPerson: layout.People, ledger.AddDirectory: layout.Privilege, ledger.DecideProtected: layout.Privilege}
 
 // documents returns a copy that has all folders.
 func documents(of map[string]Documents) map[string]Documents {
@@ -98,7 +98,7 @@ func (c *Claims) add(ctx context.Context, l *ledger.Ledger, e *ledger.Entry) err
 		c.Authorities[layout.Authority(e.Subject)] = e.Detail["sha256"]
 	case ledger.RevokeAuthority:
 		c.Authorities[layout.Revocation(e.Subject)] = e.Detail["sha256"]
-	case ledger.AddList, ledger.AddMap, ledger.AddPerson, ledger.AddDirectory:
+	case ledger.AddList, ledger.AddMap, ledger.AddPerson, ledger.AddDirectory, ledger.DecideProtected:
 		into := c.Documents[documentFolders[e.Action]]
 		for named, err := range l.Entries(ctx, e.Seq, 1) {
 			if err != nil {

@@ -78,6 +78,7 @@ type Parts struct {
 type store interface {
 	Last() uint64
 	Refresh() error
+	From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record, error]
 	Get(ctx context.Context, seq uint64) (*argus.Record, error)
 	// Whole returns the message as the copy in the given record states it.
 	Whole(ctx context.Context, seq uint64) (*argus.Message, error)

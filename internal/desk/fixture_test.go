@@ -168,6 +168,11 @@ func (s *spyStore) Deliveries(ctx context.Context) ([]evidence.Delivery, error) 
 	return s.Store.Deliveries(ctx)
 }
 
+func (s *spyStore) From(ctx context.Context, seq uint64) iter.Seq2[*argus.Record, error] {
+	s.reads.Add(1)
+	return s.Store.From(ctx, seq)
+}
+
 func (s *spyStore) Records(ctx context.Context, d argus.DeliveryNumber) iter.Seq2[*argus.Record, error] {
 	s.reads.Add(1)
 	return s.Store.Records(ctx, d)

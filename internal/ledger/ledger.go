@@ -91,6 +91,12 @@ const (
 	ReceiveTransfer = "transfer.receive"
 	AskHits         = "hits.ask"
 	AnswerHits      = "hits.answer"
+	// ListProtected: sealed messages were listed. ReadProtected: one was read. DecideProtected:
+	// a judge decided about some. LogProtected: the decisions were listed.
+	ListProtected   = "privilege.list"
+	ReadProtected   = "privilege.read"
+	DecideProtected = "privilege.decide"
+	LogProtected    = "privilege.log"
 	// Correct: the time of the entry in the subject was wrong ([Ledger.Correct]).
 	Correct = "ledger.correct"
 	// Destroy: the words of the entries in the subject were destroyed ([Ledger.Destroy]).

@@ -32,7 +32,7 @@ const namedStep = 4 * tileWidth
 // an encoded entry. Only the field itself can hold these bytes: in a string, quotes are escaped.
 var namingActs = [][]byte{
 	[]byte(`"action":"` + AddAuthority + `"`), []byte(`"action":"` + RevokeAuthority + `"`), []byte(`"action":"` + ChangeAuthority + `"`), []byte(`"action":"` + AddList + `"`), []byte(`"action":"` + AddMap + `"`),
-	[]byte(`"action":"` + AddPerson + `"`), []byte(`"action":"` + AddDirectory + `"`),
+	[]byte(`"action":"` + AddPerson + `"`), []byte(`"action":"` + AddDirectory + `"`), []byte(`"action":"` + DecideProtected + `"`),
 }
 
 func isNaming(data []byte) bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/argus-evidence/argus"
@@ -128,8 +129,11 @@ func (n *Node) decide(list []people.Actor, r policy.Request, under *authority.Au
 	if err != nil {
 		return err
 	}
-	// Suspected messages are sealed, and no act reaches them yet.
+	// Suspected messages are sealed, and no other act reaches them.
 	r.Roles, r.Recognised, r.Class = one.Roles, true, policy.Ordinary
+	if strings.HasPrefix(r.Action, "privilege.") {
+		r.Class = policy.Suspected
+	}
 	if under != nil { // the authority covers the act, and a purpose was stated
 		r.Covered, r.Purpose, r.Kind, r.Handling = true, true, under.Kind, under.Handling
 		// Whoever grants the defence an authority discloses what it covers.

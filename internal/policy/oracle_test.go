@@ -43,7 +43,7 @@ func oracle(folder string, r Request) bool {
 		return content && is(people.Partner) && r.Received
 	case "alert.handle":
 		return mayRead && !sealed && r.Covered && is(desk, inv, pro)
-	case "privilege.read", "privilege.confirm", "privilege.reject", "privilege.release", "privilege.destroy", "privilege.lift":
+	case "privilege.list", "privilege.read", "privilege.confirm", "privilege.reject", "privilege.release", "privilege.destroy", "privilege.lift":
 		return mayRead && is(judge) && r.Class != Ordinary && (folder == Generic || !police)
 	case "privilege.prepare":
 		return is(people.PrivilegeOfficer, judge) && (folder != "nl" || !police)

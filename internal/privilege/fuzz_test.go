@@ -130,3 +130,25 @@ func FuzzRecognise(f *testing.F) {
 		}
 	})
 }
+
+// FuzzOpenText opens texts that nobody sealed, and parses private keys. It finds only
+// the text that was sealed.
+func FuzzOpenText(f *testing.F) {
+	to, ids := testRecipients(f)
+	setup := &Setup{to: to}
+	sealed, err := setup.SealText("advice")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed)
+	f.Add(sealed[:len(sealed)/2])
+	f.Add("AGE-SECRET-KEY-1")
+	f.Fuzz(func(t *testing.T, text string) {
+		if got, err := OpenText(text, ids[:]); err == nil && got != "advice" || err != nil && got != "" {
+			t.Fatalf("%q opens as %q, %v", text, got, err)
+		}
+		if keys, err := ParseIdentities([]byte(text)); (err == nil) != (len(keys) > 0) {
+			t.Fatalf("%q: %d keys, %v", text, len(keys), err)
+		}
+	})
+}
