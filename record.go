@@ -274,8 +274,8 @@ type Stated struct {
 	// What is the source's own name for the count: "messageCount".
 	What  string `cbor:"1,keyasint" json:"what"`
 	Count uint64 `cbor:"2,keyasint" json:"count"`
-	// Besides is the number of messages and quarantined pieces read from the file so far
-	// that Count does not cover, such as calls in a count of messages.
+	// This is the number of messages and quarantined pieces read from the file so far that
+	// Count does not cover, such as calls in a count of messages.
 	Besides uint64 `cbor:"3,keyasint,omitempty" json:"besides,omitempty"`
 }
 
