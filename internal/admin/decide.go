@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/argus-evidence/argus/internal/layout"
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/privilege"
 	"github.com/argus-evidence/argus/internal/wordlist"
@@ -52,7 +53,7 @@ func (a *Admin) Decide(ctx context.Context, actor string, d privilege.Decision) 
 		if d, err = log.Append(d); err != nil {
 			return err
 		}
-		_, _, err = a.o.Privilege.Add(decisionName, log.Text()[before:], func(v wordlist.Version) error {
+		_, _, err = a.o.Privilege.Add(layout.Decision, log.Text()[before:], func(v wordlist.Version) error {
 			_, err := record(ledger.Act{Actor: d.Judge, Action: ledger.DecideProtected, Subject: v.File(), Detail: map[string]string{"sha256": v.Hash}})
 			return err
 		})

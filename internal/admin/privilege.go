@@ -25,7 +25,6 @@ import (
 const (
 	setupName     = "setup"
 	directoryName = "directory"
-	decisionName  = "decision"
 )
 
 // OpenPrivilege opens the folder of the setup and the directories of protected persons,
@@ -232,7 +231,7 @@ func PrivilegeDecisions(store *wordlist.Store) (*privilege.Log, error) {
 	}
 	var text []byte
 	for _, v := range versions {
-		if v.Name != decisionName {
+		if v.Name != layout.Decision {
 			continue
 		}
 		if v.Damage != "" {

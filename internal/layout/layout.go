@@ -132,6 +132,20 @@ func Envelope(batch argus.Hash) string { return Sealing + "/" + batch.String() +
 // SHA-256.
 func State(sum string) string { return Sealing + "/" + sum + StateSuffix }
 
+// Decision is the name of the documents that are decisions of judges about sealed records.
+const Decision = "decision"
+
+// ParseDecision returns the number of a decision from the base name of its file. ok is false
+// for another file.
+func ParseDecision(base string) (number int, ok bool) {
+	parts := strings.Split(base, ".")
+	if len(parts) != 4 || parts[0] != Decision {
+		return 0, false
+	}
+	number, err := strconv.Atoi(parts[1])
+	return number, err == nil
+}
+
 // maxFile is the maximum number of bytes that [Read] reads, enough for the hashes of a
 // delivery with 2^31 records.
 const maxFile = 256 << 20

@@ -18,6 +18,8 @@ import (
 	"github.com/argus-evidence/argus/internal/ledger"
 	"github.com/argus-evidence/argus/internal/people"
 	"github.com/argus-evidence/argus/internal/privilege"
+	"github.com/argus-evidence/argus/internal/verify"
+	"github.com/argus-evidence/argus/internal/wordlist"
 )
 
 // staff adds the people of a court to a store: carla the custodian, who is the user of this
@@ -367,5 +369,33 @@ func TestPrivilegeLog(t *testing.T) {
 	}
 	if got := len(refusals(t, n)); got != before {
 		t.Errorf("the ledger has %d refusals, want %d", got, before)
+	}
+}
+
+// TestForgedDecision: verify finds a decision that is in the ledger and follows no other.
+func TestForgedDecision(t *testing.T) {
+	s := makeSealing(t, testOptions(t), "L")
+	s.staff(t, court)
+	n := openStore(t, s.dir, s.o)
+	wantSound(t, s.dir, "without decisions")
+	_, _, err := n.privilege.Add("decision", []byte("{}\n"), func(v wordlist.Version) error {
+		_, err := n.ledger.Append(t.Context(), ledger.Act{Actor: "bram", Action: ledger.DecideProtected, Subject: v.File(), Detail: map[string]string{"sha256": v.Hash}})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage, _, _ := verified(t, s.dir)
+	if len(damage) != 1 || !strings.Contains(damage[0].Problem, "read the decisions: line 1") {
+		t.Errorf("%+v", damage)
+	}
+	if _, err := n.ledger.Append(t.Context(), ledger.Act{Actor: "bram", Action: ledger.DecideProtected, Subject: "decision.3." + strings.Repeat("0", 64) + ".privilege", Detail: map[string]string{"sha256": strings.Repeat("0", 64)}}); err != nil {
+		t.Fatal(err)
+	}
+	damage, _, _ = verified(t, s.dir)
+	if !slices.ContainsFunc(damage, func(f verify.Finding) bool {
+		return f.Problem == "decision 2 is missing, although the ledger has a later one"
+	}) {
+		t.Errorf("%+v", damage)
 	}
 }

@@ -63,4 +63,36 @@ func (c *sealedCheck) report(dir string, now *claims.Claims, report func(Finding
 	for _, f := range missing {
 		report(f)
 	}
+	if err := checkDecisions(dir, now); err != nil {
+		report(Finding{File: layout.Privilege, Offset: -1, Problem: err.Error()})
+	}
+}
+
+// checkDecisions checks that the decisions of judges follow each other. Each is a file that
+// the ledger names; whether it is there and unchanged is checked with the other files.
+func checkDecisions(dir string, now *claims.Claims) error {
+	files := map[int]string{}
+	for name := range now.Documents[layout.Privilege].Files {
+		if number, ok := layout.ParseDecision(name); ok {
+			files[number] = name
+		}
+	}
+	var text []byte
+	for number := 1; len(files) > 0; number++ {
+		name, ok := files[number]
+		if !ok && len(now.Documents[layout.Privilege].Unnamed) > 0 {
+			return nil // the words of its entry were destroyed, and its name with them
+		}
+		if !ok {
+			return fmt.Errorf("decision %d is missing, although the ledger has a later one", number)
+		}
+		delete(files, number)
+		line, err := layout.Read(durable.OS{}, dir, layout.Privilege+"/"+name)
+		if err != nil {
+			break // reported with the files that the ledger names
+		}
+		text = append(text, line...)
+	}
+	_, err := privilege.ParseLog(text)
+	return err
 }
