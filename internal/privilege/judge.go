@@ -22,7 +22,7 @@ type Identities []age.Identity
 func ParseIdentities(text []byte) (Identities, error) {
 	list, err := age.ParseIdentities(bytes.NewReader(text))
 	if err != nil {
-		return nil, errors.New("parse the private keys: want lines that begin with AGE-SECRET-KEY-")
+		return nil, errors.New("parse the private keys: expected lines that begin with AGE-SECRET-KEY-")
 	}
 	return list, nil
 }
