@@ -19,7 +19,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// File is one file to read: an original, or an entry of one that is an archive.
+// File is one file to read: an original, or a piece of one that is an archive.
 type File struct {
 	// Path leads to the file inside the original, "" for the original itself,
 	// "outer.zip!/inner.txt" for an entry of an archive in it. It is a label from a
@@ -27,18 +27,18 @@ type File struct {
 	// of text, and the path may contain ../ or be absolute.
 	Path string
 	// Input reads the file, and Sample is its beginning. Both are valid until the walk
-	// continues. Input.Options is the zero value. Both are empty if Problem is set.
+	// moves on; Input.Options is the zero value. They are empty when Problem is set.
 	Input  Input
 	Sample Sample
-	// Packed is set for an archive inside another archive: its contents follow, and the
-	// archive itself is not read.
+	// Packed is set for an archive inside another: its contents follow, and the file
+	// itself is not read.
 	Packed bool
-	// Problem is a sentence that explains why the file at Path cannot be read, or how the
+	// Problem explains, in a sentence, why the file at Path cannot be read, or how the
 	// archive there is broken. The walk continues after it.
 	Problem string
 }
 
-// Limits are the limits for unpacking an archive.
+// Limits bound how far an archive may unpack.
 type Limits struct {
 	// Depth is the maximum depth to which archives may be nested. Default 3.
 	Depth int
@@ -50,8 +50,8 @@ type Limits struct {
 	// Ratio is the maximum ratio of an entry's unpacked size to its stored size, once it
 	// unpacks to more than RatioFrom bytes. Default 1000, from 100 MiB.
 	Ratio, RatioFrom int64
-	// Temp creates a private temporary file that holds a large entry while it is read.
-	// Default [TempFile].
+	// Temp makes a private temporary file, for large entries while they are
+	// read. Default [TempFile].
 	Temp func() (*os.File, error) `json:"-"`
 }
 
@@ -80,22 +80,22 @@ func (l Limits) withDefaults() Limits {
 // archive.
 const ArchiveHead = packedHead
 
-// IsArchive reports whether a file that begins with head may be an archive. For such a
-// file, [Formats.Files] may yield more than the file itself.
+// IsArchive reports whether a file that begins with head may be an archive, so that
+// [Formats.Files] may yield more than the file itself.
 func IsArchive(head []byte) bool { return packingOf(head) != nil }
 
-// Files walks the contents of an original. It yields a plain file as it is, and also an
+// Files walks the contents of an original. A plain file yields itself, and so does an
 // archive that a format reads as a whole (a spreadsheet). Any other zip archive yields its
 // entries in the order of its directory, and their contents if they are archives. If the
-// directory is missing or broken, as in a truncated archive, the entries are found by their
-// own headers. A tar archive yields its entries, and a compressed file (gzip, bzip2,
-// Zstandard) its unpacked content.
+// directory is missing or broken, as in an archive that was cut off, the entries are found
+// by their own headers. A tar archive yields its entries, and a compressed file (gzip,
+// bzip2, Zstandard) its unpacked content.
 //
-// If an entry is truncated or damaged, its readable part is yielded after the problem. A
-// fault in the archive is yielded as a File with a Problem: an entry that is encrypted,
-// does not match its checksum, is compressed by an unknown method, or exceeds a limit. An
-// error from the file itself, from the temporary folder or from the context ends the walk.
-// No name from an archive is ever used on disk.
+// If an entry is cut off or damaged, its readable part is yielded after the problem. A
+// fault inside is yielded as a File with a Problem: an entry that is encrypted, does not
+// match its checksum, is compressed by an unknown method, or exceeds a limit. An error from
+// the file itself, the temporary folder or the context ends the walk. No name from an
+// archive is ever used on disk.
 func (l Formats) Files(ctx context.Context, name string, file io.ReaderAt, size int64, limits Limits) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		w := walk{
@@ -111,17 +111,17 @@ func (l Formats) Files(ctx context.Context, name string, file io.ReaderAt, size 
 	}
 }
 
-// errStopped means that the receiver wants no more files.
+// errStopped means that the receiver wants no more.
 var errStopped = errors.New("stopped")
 
-// walk is a walk over one original.
+// walk is one walk over one original.
 type walk struct {
 	ctx     context.Context
 	formats Formats
 	limits  Limits
 	yield   func(File, error) bool
-	unfold  int64 // number of bytes that may still be unpacked
-	entries int   // number of entries so far
+	unfold  int64 // how many bytes may still be unpacked
+	entries int   // how many entries were met
 
 	// buffers for one entry at a time
 	stored  *bufio.Reader
@@ -140,7 +140,7 @@ func (w *walk) problem(path, format string, args ...any) error {
 	return w.give(File{Path: path, Problem: fmt.Sprintf(format, args...)})
 }
 
-// file yields a file that is nested in depth archives, or the contents of the file.
+// file yields a file that is nested inside depth archives, or its contents.
 func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) error {
 	sample, err := NewSample(name, file, size)
 	if err != nil {
@@ -177,7 +177,7 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 func (w *walk) archive(name, inside, path string, file io.ReaderAt, size int64, depth int) error {
 	directory, err := OpenZip(file, size)
 	if err != nil {
-		if err := w.problem(path, "%v; its entries are located one by one", err); err != nil {
+		if err := w.problem(path, "%v; its entries are searched for one by one", err); err != nil {
 			return err
 		}
 		return w.recovered(name+"!/", inside, file, size, depth)
@@ -200,7 +200,7 @@ func (w *walk) archive(name, inside, path string, file io.ReaderAt, size int64, 
 	}
 }
 
-// recovered yields the intact entries in an archive without a directory.
+// recovered yields the intact entries of an archive that has no directory.
 func (w *walk) recovered(name, inside string, file io.ReaderAt, size int64, depth int) error {
 	for at := int64(0); at < size; {
 		if err := w.ctx.Err(); err != nil {
@@ -258,11 +258,11 @@ func (w *walk) entry(name, inside string, file io.ReaderAt, size int64, entry *Z
 	return false, w.file(name+entry.Name, path, spool.ReaderAt(), spool.Size, depth+1)
 }
 
-// EntryError describes a fault in an entry of an archive.
+// EntryError describes a fault in an archive's entry.
 type EntryError struct {
 	reason string
-	limit  bool // it unpacks to more than the limit, and is not read at all
-	last   bool // nothing after it is read either
+	limit  bool // it unpacks to more than the limit, and none of it is read
+	last   bool // nor is anything after it
 }
 
 func (e *EntryError) Error() string { return e.reason }
@@ -272,7 +272,7 @@ func badEntry(format string, args ...any) error {
 }
 
 // unpack decompresses an entry into a spool, which the caller closes. The error is an
-// *EntryError if the entry is at fault. If the entry is truncated or damaged, the spool
+// *EntryError when the entry is at fault. If the entry is cut off or damaged, the spool
 // holds its readable part.
 func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, err error) {
 	if entry.central {
@@ -302,7 +302,7 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, 
 		}
 		content = w.inflate
 	case entry.method != zipStored:
-		return nil, badEntry("the entry is compressed with method %d, which is not supported", entry.method)
+		return nil, badEntry("the entry is compressed with method %d, which is not read", entry.method)
 	case entry.streamed:
 		return nil, badEntry("the entry is stored without its size, which only the missing directory states")
 	}
@@ -331,7 +331,7 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, 
 	switch {
 	case bad != nil:
 	case s.Size != entry.size:
-		bad = badEntry("the entry is damaged: it has %d bytes and should have %d", s.Size, entry.size)
+		bad = badEntry("the entry is damaged: it holds %d bytes and should hold %d", s.Size, entry.size)
 	case sum.Sum32() != entry.checksum:
 		bad = badEntry("the entry is damaged: its checksum is %08x and should be %08x", sum.Sum32(), entry.checksum)
 	}
@@ -371,7 +371,7 @@ func (c *countingReader) failed(err error) {
 
 // TempFile makes a temporary file that nobody else can open. The caller closes it and then
 // removes it by name. On systems where an open file can be removed, it is removed at once,
-// so that nothing is left after a crash.
+// so that a crash leaves nothing behind.
 func TempFile() (*os.File, error) {
 	f, err := os.CreateTemp("", "argus-entry-*")
 	if err == nil {
@@ -380,8 +380,8 @@ func TempFile() (*os.File, error) {
 	return f, err
 }
 
-// Spool holds an unpacked entry: in memory if it is small, otherwise in a temporary file
-// that nobody else can open and that Close removes.
+// Spool holds an unpacked entry: in memory while it is small, otherwise in a temporary
+// file that nobody else can open and that Close removes.
 type Spool struct {
 	temp   func() (*os.File, error)
 	Size   int64
@@ -470,7 +470,7 @@ func entryName(stored []byte) string {
 	}, string(stored))
 }
 
-// Archive finds the files in a zip archive by name.
+// Archive finds the files of a zip archive by name.
 type Archive struct {
 	walk
 	content *Spool
@@ -478,8 +478,8 @@ type Archive struct {
 }
 
 // OpenArchive reads the directory of an archive. It keeps at most the given number of
-// entries, whose total unpacked size may be most bytes. The caller must close content after
-// the last file has been closed.
+// entries, which may together unpack to at most most bytes. The caller closes content after
+// the last opened file.
 func OpenArchive(ctx context.Context, content *Spool, most int64, entries int) (*Archive, error) {
 	directory, err := OpenZip(content.ReaderAt(), content.Size)
 	if err != nil {

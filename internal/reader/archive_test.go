@@ -21,7 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/readertest"
 )
 
-// zippedRaw makes an archive of stored entries that follow their sizes.
+// zippedRaw makes an archive of stored entries whose sizes precede them.
 func zippedRaw(t testing.TB, pairs ...string) []byte {
 	t.Helper()
 	var file bytes.Buffer
@@ -80,8 +80,7 @@ func walked(t testing.TB, name string, file []byte, limits reader.Limits) []stri
 	return shown
 }
 
-// tarred makes a tar archive from alternating names and contents; a name that ends in @ is a
-// link.
+// tarred makes a tar from alternating names and contents; a name that ends with @ is a link.
 func tarred(t testing.TB, pairs ...string) string {
 	t.Helper()
 	var file bytes.Buffer
@@ -106,7 +105,7 @@ func tarred(t testing.TB, pairs ...string) string {
 	return file.String()
 }
 
-// oldTar is the first file of a tar archive in the form used before 1988.
+// oldTar is the first file of a tar in the form used before 1988.
 func oldTar(file string) string {
 	file = file[strings.Index(file, "./a/one.txt"):][:1024]
 	head := []byte(file[:257] + strings.Repeat("\x00", 255))
@@ -289,7 +288,7 @@ func TestFilesStops(t *testing.T) {
 	}
 }
 
-// FuzzFiles checks that no archive makes the walk panic, hang or leave a temporary file.
+// FuzzFiles checks that no archive makes the walk panic, hang or leave a file.
 func FuzzFiles(f *testing.F) {
 	two := readertest.Zipped(f, "a.txt", "alpha", "stored:dir/b.txt", "beta")
 	f.Add(two)

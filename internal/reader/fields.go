@@ -9,9 +9,10 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// Items yields the items of Read, and marks a field of a message as not understood if the
-// format keeps the field although [Format.Kept] does not name it. The receipt counts those
-// fields. The mark has the field's name and value, so that nothing is lost.
+// Items yields the items of Read, and marks each field of a message as not understood if the
+// format keeps the field without knowing it, that is, if [Format.Kept] does not name it. The
+// receipt counts those fields. The mark has the field's name and value, so that nothing is
+// lost.
 func (f *Format) Items(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	if f.Kept == nil {
 		return f.Read(ctx, in)
@@ -29,10 +30,10 @@ func (f *Format) Items(ctx context.Context, in Input) iter.Seq2[Item, error] {
 	}
 }
 
-// keptFields decides which fields of one file are known.
+// keptFields decides about the fields of one file.
 type keptFields struct {
 	format *Format
-	// met holds at most metLimit of the fields seen so far, keyed by name.
+	// met holds at most metLimit of the fields met so far, keyed by name.
 	met map[string]keptField
 	// before holds the fields of earlier messages, indexed by their position: messages of one
 	// kind have the same fields in the same positions, and a comparison is faster than a map
@@ -40,8 +41,8 @@ type keptFields struct {
 	before [32]keptField
 }
 
-// keptField is a field of a file, and whether its format knows it. Its name is a copy, so
-// that the name does not keep a record in memory.
+// keptField is a field of a file and whether its format knows it. Its name is a copy, so
+// that it does not keep a record in memory.
 type keptField struct {
 	name  string
 	known bool
@@ -50,8 +51,8 @@ type keptField struct {
 // ExtraRepaired names the defect of a record that was repaired.
 const ExtraRepaired = "repaired"
 
-// metLimit is the maximum number of names that are remembered, and metName the maximum
-// length of such a name, in bytes.
+// metLimit is how many names are remembered, and metName the maximum length of one, in
+// bytes.
 const (
 	metLimit = 1 << 10
 	metName  = 256
@@ -85,8 +86,7 @@ func (k *keptFields) look(name string) keptField {
 }
 
 // keeps reports whether the format knows a field that it keeps. The toolkits add some fields
-// to messages in every format: a note about each repair, and the raw form of a text
-// (jsondoc).
+// to messages of every format: a note of each repair, and the raw form of a text (jsondoc).
 func (f *Format) keeps(name string) bool {
 	switch name {
 	case argus.ExtraUnread, argus.ExtraAssumed, ExtraRepaired:

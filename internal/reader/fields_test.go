@@ -13,8 +13,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// TestItemsMarkUnknownFields marks the fields that a format does not name, regardless of
-// their position and of the number of names in a file.
+// TestItemsMarkUnknownFields marks the fields that a format does not name, wherever they
+// are and however many names a file has.
 func TestItemsMarkUnknownFields(t *testing.T) {
 	long := strings.Repeat("long", 1000)
 	var given []*argus.Message

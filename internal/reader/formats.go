@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Formats is the list of formats that a program reads, in order of preference: if formats
-// are equally sure of a file, the earlier one wins.
+// Formats are the formats that a program reads, in order of preference: if formats are
+// equally sure of a file, the earlier one wins.
 type Formats []*Format
 
 // ByName returns the format that --format names.
@@ -26,7 +26,7 @@ type Claim struct {
 	Sure int
 }
 
-// Claims returns the formats that recognise a file, the surest first. Formats that are
+// Claims returns the formats that recognise a file, surest first. Formats that are
 // equally sure keep their order.
 func (l Formats) Claims(s Sample) []Claim {
 	var claims []Claim
@@ -39,8 +39,8 @@ func (l Formats) Claims(s Sample) []Claim {
 	return claims
 }
 
-// Detect returns the format that is surest of a file and how sure it is; nil and 0 if no
-// format recognises it.
+// Detect returns the format that is surest of a file and how sure it is; nil and 0 when
+// no format recognises it.
 func (l Formats) Detect(s Sample) (*Format, int) {
 	if claims := l.Claims(s); len(claims) > 0 {
 		return claims[0].Format, claims[0].Sure

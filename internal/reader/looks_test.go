@@ -19,8 +19,7 @@ func TestLooksLikeJSON(t *testing.T) {
 	}
 }
 
-// TestLooksNameTheFormat checks that formats that are not read are named, with advice on
-// how to proceed.
+// TestLooksNameTheFormat names formats that are not read, and says how to proceed.
 func TestLooksNameTheFormat(t *testing.T) {
 	for head, want := range map[string]string{
 		"ANDROID BACKUP\n5\n1\nnone\n": "Android", "EVF\t\r\n\xFF\x00\x01": "E01", "ADSEGMENTEDFILE\x00": "AD1", "TDF$\x01\x02": "Telegram",

@@ -17,9 +17,9 @@ import (
 
 // Archives other than zip: tar, and single compressed files, which often hold a tar.
 
-// packing is a way of packing files.
+// packing is one way of packing files.
 type packing struct {
-	// magic is the text at a fixed position in the file.
+	// magic is the text at a fixed place in the file.
 	magic string
 	at    int
 	// endings are pairs: the ending of a file name, and its replacement after unpacking.
@@ -52,7 +52,7 @@ func openZstd(r io.Reader) (io.ReadCloser, error) {
 // packedHead is how many bytes at the beginning of a file show how it is packed.
 const packedHead = 512
 
-// packingOf returns the packing of a file, or nil if it is not packed.
+// packingOf returns how a file is packed, or nil if it is not packed.
 func packingOf(head []byte) *packing {
 	for _, p := range packings {
 		if len(head) >= p.at && bytes.HasPrefix(head[p.at:], []byte(p.magic)) {
@@ -65,8 +65,8 @@ func packingOf(head []byte) *packing {
 	return nil
 }
 
-// isOldTar recognises a tar archive from before 1988 by the checksum of its first header,
-// in which the eight bytes of the checksum itself count as spaces.
+// isOldTar recognises a tar from before 1988 by the checksum of its first header, which
+// counts its own eight bytes as spaces.
 func isOldTar(head []byte) bool {
 	if len(head) < 512 || head[0] == 0 {
 		return false
@@ -81,7 +81,7 @@ func isOldTar(head []byte) bool {
 	return err == nil && stated == sum
 }
 
-// unpacked returns the name of the file after unpacking.
+// unpacked returns the name of an unpacked file.
 func (p *packing) unpacked(name string) string {
 	name = path.Base(name)
 	for _, e := range p.endings {
@@ -105,7 +105,7 @@ func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, siz
 		defer content.Close()
 		bad, err = w.pour("file", s, stored, content, io.Discard)
 	} else if stored.err == nil {
-		bad, err = &EntryError{reason: fmt.Sprintf("the file is damaged: its beginning is not that of a compressed file (%v)", err)}, nil
+		bad, err = &EntryError{reason: fmt.Sprintf("the file is damaged: it does not begin like a compressed file (%v)", err)}, nil
 	}
 	switch {
 	case err != nil:
@@ -117,13 +117,12 @@ func (w *walk) compressed(p *packing, name, inside string, file io.ReaderAt, siz
 			return err
 		}
 	}
-	// The unpacked file is placed beside the compressed file, and thus beside the files
-	// that it names.
+	// It is placed beside the compressed file, and so beside the files that it names.
 	return w.file(path.Join(path.Dir(name), inner), inside+inner, s.ReaderAt(), s.Size, depth+1)
 }
 
-// pour unpacks into a spool, and also into a writer that never fails. It distinguishes
-// faults in the packed data from errors on this machine.
+// pour unpacks into a spool, and also into a writer that never fails. It separates
+// faults of the unpacked data from those of this machine.
 func (w *walk) pour(what string, s *Spool, stored *countingReader, content io.Reader, besides io.Writer) (bad *EntryError, _ error) {
 	for {
 		n, err := content.Read(w.chunk)
@@ -181,7 +180,7 @@ func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, dept
 		case h.Typeflag == tar.TypeDir || h.Typeflag == tar.TypeXGlobalHeader:
 			continue
 		case h.Typeflag != tar.TypeReg || isSparse(h):
-			err = w.problem(inside+label, "the entry is not a regular file but a link, a device or a sparse file (kind %q); it is not read", h.Typeflag)
+			err = w.problem(inside+label, "the entry is no file of bytes but a link, a device or a file with holes (kind %q); it is not read", h.Typeflag)
 		default:
 			there := min(h.Size, size-at)
 			if there < h.Size {
@@ -206,7 +205,7 @@ func withoutDots(name string) string {
 	return name
 }
 
-// tarEnd yields a problem if a tar archive does not end with blocks of zeros.
+// tarEnd yields a problem if a tar does not end with blocks of zeros.
 func (w *walk) tarEnd(path string, file io.ReaderAt, size int64) error {
 	end := make([]byte, min(size, 512))
 	if n, err := file.ReadAt(end, size-int64(len(end))); n < len(end) {
@@ -218,7 +217,7 @@ func (w *walk) tarEnd(path string, file io.ReaderAt, size int64) error {
 	return nil
 }
 
-// isSparse reports whether some bytes of an entry are not stored in the archive.
+// isSparse reports whether some bytes of an entry are not in the archive.
 func isSparse(h *tar.Header) bool {
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {
@@ -240,13 +239,13 @@ func LooksLike(s Sample) string {
 		}
 	}
 	if s.Text != nil {
-		return "text in an unknown form: use --format to name a reader, or --via to name your own program"
+		return "text in an unknown form: --format names a reader, --via a program of yours"
 	}
 	return ""
 }
 
-// looksLikeJSON reports whether a text begins like a JSON object or list, judged by more
-// than the opening bracket.
+// looksLikeJSON reports whether a text begins like a JSON object or list, beyond the opening
+// bracket.
 func looksLikeJSON(text []byte) bool {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
@@ -262,9 +261,9 @@ func looksLikeJSON(text []byte) bool {
 	return bytes.IndexByte([]byte("{[\"]"), inside[0]) >= 0
 }
 
-const concordance = "a Concordance load file, which is not supported yet: request its mails as EML or PST, or its table as CSV"
+const concordance = "a load file of Concordance, which is not read yet: request its mails as EML or PST, or its table as CSV"
 
-// proposes is advice on how to read a source from an unknown program.
+// proposes says how a source of an unknown program can be read.
 const proposes = ": argus map proposes how to read it"
 
 const needsKey = ", which is encrypted and cannot be read without its key"
@@ -287,12 +286,12 @@ var looks = []struct {
 	{"\xEF\xBB\xBF\xC3\xBE", 0, "", concordance},
 	{"\xC3\xBE", 0, ".dat", concordance},
 	{"\xFE", 0, ".dat", concordance},
-	{"ANDROID BACKUP\n", 0, "", "an Android backup (adb backup), which is not supported yet: hand over the databases in it"},
-	{"EVF\t\r\n\xFF\x00", 0, "", "a disk image (E01), which is not supported yet: hand over the files in it"},
-	{"ADSEGMENTEDFILE", 0, "", "an image of files (AD1), which is not supported yet: hand over the files in it"},
+	{"ANDROID BACKUP\n", 0, "", "a backup of Android (adb backup), which is not read yet: hand over the databases in it"},
+	{"EVF\t\r\n\xFF\x00", 0, "", "the image of a disk (E01), which is not read yet: hand over the files in it"},
+	{"ADSEGMENTEDFILE", 0, "", "an image of files (AD1), which is not read yet: hand over the files in it"},
 	{"TDF$", 0, "", "Telegram Desktop's own data, which is encrypted: export the chats from the program as JSON"},
-	{"\xCF\xAD\x12\xFE", 0, "", "an Outlook Express folder (DBX), which is not supported yet: hand over its mails as EML or mbox"},
-	{"\x1A\x00\x00\x04\x00\x00", 0, "", "a Lotus Notes database (NSF), which is not supported yet: hand over its mails as EML or mbox"},
+	{"\xCF\xAD\x12\xFE", 0, "", "a folder of Outlook Express (DBX), which is not read yet: hand over its mails as EML or mbox"},
+	{"\x1A\x00\x00\x04\x00\x00", 0, "", "a database of Lotus Notes (NSF), which is not read yet: hand over its mails as EML or mbox"},
 	{"bplist00", 0, "", "a property list"},
 	{"%PDF", 0, "", "a PDF document"},
 	{"\xFF\xD8\xFF", 0, "", "a picture (JPEG)"},
@@ -303,10 +302,10 @@ var looks = []struct {
 	{"OggS", 0, "", "a voice message (Ogg)"},
 	{"ID3", 0, "", "sound (MP3)"},
 	{CompoundMagic, 0, "", "an Office document or another compound file"},
-	{databaseMagic, 0, "", "an SQLite database from an unknown program" + proposes},
+	{databaseMagic, 0, "", "an SQLite database of an unknown program" + proposes},
 	{zipLocal, 0, "", "a zip archive"},
 	{"{", 0, "", "JSON in an unknown form, or truncated: argus map proposes how to read it, --format names a reader, --via a program of yours"},
 	{"[", 0, "", "JSON in an unknown form, or truncated: argus map proposes how to read it, --format names a reader, --via a program of yours"},
-	{"<!DOCTYPE", 0, "", "XML or HTML with a document type, which Argus does not process: use --format to name a reader"},
-	{"<?xml", 0, "", "XML in an unknown form: use --format to name a reader, or --via to name your own program"},
+	{"<!DOCTYPE", 0, "", "XML or HTML with a document type, which Argus does not follow: --format names a reader"},
+	{"<?xml", 0, "", "XML in an unknown form: --format names a reader, --via a program of yours"},
 }

@@ -1,9 +1,9 @@
 // Package reader holds the contract of the readers: formats, the files that they are
 // given, archives unpacked, and the items that they find.
 //
-// A reader streams: whatever the size of the file, the reader holds only a bounded piece of
-// it. It trusts nothing in the file. A piece that is invalid is yielded as a problem, with
-// the reason, and reading continues after it.
+// A reader streams: whatever the size of the file, it holds a bounded piece of it. It trusts
+// nothing in the file. A piece that is invalid is yielded as a problem, with the reason, and
+// reading continues after it.
 //
 // The formats are in the packages below formats, which do not import each other. They
 // share toolkits: textdoc, jsondoc, xmldoc, sqlitedoc, sheetdoc and rtfdoc for the
@@ -28,38 +28,36 @@ type Format struct {
 	Name string
 	// Version is raised whenever the same input would give different messages.
 	Version int
-	// About is a line that names the export and the program that writes it.
+	// About is one line that names the export and the program that writes it.
 	About string
-	// Checked names the data with which the reader was checked, and the counts.
+	// Checked names the data that the reader was checked with, with the counts.
 	Checked string
-	// OfDevice is set for data from one device: messages that its owner sent have the
-	// device's own time and no time of receipt. Default: the data is from a service, or its
-	// origin is unknown.
+	// OfDevice is set for the data of one device: messages that its owner sent have the
+	// device's own time and no time of receipt. Default: a service's, or unknown.
 	OfDevice bool
-	// Log is set if each message occurs once in the file, in the order of writing, so that
-	// two equal messages in the same second are two messages. Default: a message may be
+	// Log is set if each message is in the file once, in the order of writing, so that two
+	// equal messages in the same second are two messages. Default: the same message may be
 	// repeated.
 	Log bool
-	// Devices is set if a file may hold copies from several devices, each with its own clock;
-	// Item.Device then names the device. Default: the file is from one device, or that is
-	// unknown.
+	// Devices is set if a file may hold copies from several devices, each with its own clock,
+	// which Item.Device names. Default: the file is one device's, or that is unknown.
 	Devices bool
 	// Stored is set if the messages come from a store of Argus: nothing is added to them or
 	// left out, and they keep their identity. Default: they are a source's.
 	Stored bool
-	// Kept names the fields that the reader understands and keeps with a message because
-	// Argus has no field for them; "author.*" means all names that begin with "author.". A
-	// field with any other name is counted by the receipt as not understood. Default:
-	// fields of any name are expected, as in mails and sheets.
+	// Kept names the fields that the reader understands and keeps beside a message
+	// because Argus has no place for them; "author.*" means all names that begin with
+	// "author.". A field with any other name is counted by the receipt as not understood.
+	// Default: fields of any name are expected, as in mails and sheets.
 	Kept []string
 	// Ignored names the fields that the reader leaves out on purpose, each with the
 	// reason.
 	Ignored map[string]string
-	// Detect returns how sure the reader is that a file has this format, from 0 (not at all)
-	// to 100. It judges by the content; the name may only break a tie.
+	// Detect returns how sure it is, from 0 (it is not) to 100, that a file has this format.
+	// It judges by the content; the name may only break a tie.
 	Detect func(Sample) int
-	// Read yields the items in the file in order, the same ones each time. An error ends
-	// the reading; the items before it remain valid.
+	// Read yields the items of the file in order, the same ones each time. An
+	// error ends the file; the items before it stay valid.
 	Read func(ctx context.Context, in Input) iter.Seq2[Item, error]
 }
 
@@ -72,29 +70,28 @@ type Sample struct {
 	Name string
 	// Head is the beginning of the file, up to HeadSize bytes, as stored.
 	Head []byte
-	// Text is Head as UTF-8 without a byte order mark, whatever its stored encoding; nil if
-	// it is not text.
+	// Text is Head as UTF-8 with a byte order mark removed, whatever its stored
+	// encoding; nil when it is not text.
 	Text []byte
 	// Entries are the names in the file if it is a zip archive.
 	Entries []string
 	// Schema holds, for an SQLite database, the pages with the statements that created its
 	// tables, and for a compound file the beginning of its directory.
 	Schema []byte
-	// Map and MapText are those of [Options]: with them, a file may be recognised that
+	// Map and MapText are those of [Options]: they allow a file to be recognised that
 	// otherwise would not be.
 	Map     map[string]string
 	MapText string
 }
 
-// HeadSize is the number of bytes at the beginning of a file that are used to detect its
-// format.
+// HeadSize is how many bytes at the beginning of a file are used to detect its format.
 const HeadSize = textdoc.HeadSize
 
 // Input is one file to read.
 type Input struct {
 	// Name is the file's path in the delivery, with forward slashes. Some formats keep facts
-	// in it, such as a date or the name of a chat. It is untrusted: no file is ever opened
-	// by this name.
+	// in it, such as a date or the name of a chat. It is hostile: no file is ever opened by
+	// it.
 	Name string
 	// Size is in bytes.
 	Size int64
@@ -103,7 +100,7 @@ type Input struct {
 	// names beside the messages. ok is false if there is no such file. The file is
 	// valid as long as File. Default: nil, the file has no siblings.
 	Sibling func(name string) (file io.ReaderAt, size int64, ok bool)
-	// Temp creates a private temporary file. Default [TempFile].
+	// Temp makes a private temporary file. Default [TempFile].
 	Temp func() (*os.File, error)
 	Options
 }
@@ -111,13 +108,13 @@ type Input struct {
 // Reader reads the file from its beginning.
 func (in Input) Reader() io.Reader { return io.NewSectionReader(in.File, 0, in.Size) }
 
-// Options are the operator's statements about a delivery.
+// Options are an operator's statements about a delivery.
 type Options struct {
 	// Zone is the time zone of times that do not state one. Default: UTC is assumed, and
 	// each time records that.
 	Zone *time.Location
-	// Map names the columns of a sheet: canonical field to header. Default: the header is
-	// detected.
+	// Map names the columns of a sheet: canonical field to header. Default: the header
+	// is sniffed.
 	Map map[string]string
 	// MapText is the text of a map (docs/format/map.md), which describes how to read
 	// sources from unknown programs. Default: no map.
@@ -129,8 +126,8 @@ type Options struct {
 	// not record it. Default: each format documents its own.
 	Owner string
 	// Countries are the codes (ISO 3166) of the countries of the case: they decide the order
-	// of day and month if a sheet or a mail does not. Default: day first in sheets; in
-	// mails, such a date gives no time.
+	// of day and month where a sheet or a mail leaves it open. Default: day first in sheets;
+	// in mails, such a date gives no time.
 	Countries []string
 	// PackageKey is the public key of the store that a package comes from. Default: none, so
 	// that packages are not read.
@@ -140,7 +137,7 @@ type Options struct {
 	MaxRecord int
 }
 
-// ProblemOf returns the item for a line that cannot be parsed.
+// ProblemOf returns the item for a line that does not make sense.
 func ProblemOf(l *textdoc.Line, reason string) Item {
 	return Item{Problem: reason, Raw: l.Beginning(), Where: l.Where()}
 }
@@ -148,21 +145,22 @@ func ProblemOf(l *textdoc.Line, reason string) Item {
 // Item is one finding of a reader: a message, a problem, or a statement of the source
 // about itself.
 type Item struct {
-	// Message is set if the piece was understood. The receiver owns it.
+	// Message is set when the piece was understood. The receiver owns it.
 	Message *argus.Message
-	// Problem is set otherwise: a sentence that states the fault, without the piece itself.
+	// Problem is set otherwise: a sentence that names the expected and the actual kind
+	// of content, without the piece itself.
 	Problem string
-	// Stated is set in an item that is neither a message nor a problem: the number of
-	// records that the source claims to have. The item comes after all records; the reader
-	// does not compare the claim with its own count.
+	// Stated, in an item that is neither a message nor a problem, is how many records the
+	// source claims to have. It comes after all of them; the reader does not compare it with
+	// its own count.
 	Stated *argus.Stated
-	// Raw is the beginning of a piece with a problem, at most argus.QuarantineRaw bytes.
+	// Raw is the beginning of the piece after a problem, at most
+	// argus.QuarantineRaw bytes.
 	Raw []byte
-	// Where is the location; the reader sets Record, Offset and Length.
+	// Where is the place: the reader sets Record, Offset and Length.
 	Where argus.Where
-	// Device names the device or account that the copy belongs to, if a file holds copies
-	// from several: each of them is a log of its own. Default: there is only one, or it is
-	// unknown.
+	// Device names the device or account that the copy belongs to, if a file holds copies of
+	// several: each is a log of its own. Default: there is only one, or it is unknown.
 	Device string
 }
 
@@ -177,7 +175,7 @@ func (o Options) RecordLimit() int {
 	return o.MaxRecord
 }
 
-// ZoneOrUTC returns the zone for times that name none, and the source of that zone.
+// ZoneOrUTC returns the zone of times that name none, and the source of that zone.
 func (o Options) ZoneOrUTC() (*time.Location, argus.ZoneSource) {
 	if o.Zone == nil {
 		return time.UTC, argus.ZoneAssumed

@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// sampleEntries is the maximum number of names from an archive in a Sample, and sampleNames
-// their maximum total size in bytes.
+// sampleEntries is how many names from an archive a Sample holds at most, and sampleNames
+// how many bytes of them.
 const (
 	sampleEntries = 4096
 	sampleNames   = 1 << 20
@@ -40,7 +40,7 @@ func NewSample(name string, file io.ReaderAt, size int64) (Sample, error) {
 	}
 	directory, err := OpenZip(file, size)
 	if err != nil {
-		return s, nil //nolint:nilerr // a damaged archive; the walk reports how
+		return s, nil //nolint:nilerr // a damaged archive; the walk says how
 	}
 	for names := 0; len(s.Entries) < sampleEntries && names < sampleNames; {
 		entry, err := directory.Next()
@@ -88,9 +88,9 @@ const (
 	schemaBytes = 1 << 20
 )
 
-// sqliteSchema returns the pages of the table that holds the schema: its root is the first
-// page, the others can be anywhere (sqlite.org/fileformat2.html, 1.6). If the tree is
-// broken, the result is the pages found up to that point.
+// sqliteSchema returns the pages of the table that holds the schema: its root is the
+// first page, the others can be anywhere (sqlite.org/fileformat2.html, 1.6). If the tree is
+// broken, it returns the pages found up to that point.
 func sqliteSchema(head []byte, file io.ReaderAt, size int64) []byte {
 	if len(head) < 100 {
 		return nil

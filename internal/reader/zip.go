@@ -12,9 +12,9 @@ import (
 	"math"
 )
 
-// The structures of a zip archive, read in constant memory for any number of entries, and
-// also from truncated archives: package archive/zip holds the whole directory in memory and
-// cannot read an archive without a directory. Source: PKWARE APPNOTE.TXT 6.3.10, whose
+// The structures of a zip archive, read in constant memory for any number of entries,
+// and also from archives that were cut off: package archive/zip holds the whole directory in
+// memory and cannot read an archive without one. Source: PKWARE APPNOTE.TXT 6.3.10, whose
 // sections are named below.
 
 const (
@@ -45,8 +45,8 @@ type ZipEntry struct {
 	checksum  uint32
 	Packed    int64 // bytes as stored
 	size      int64 // bytes unpacked
-	// central is set for a header in the directory: header is then the position of the
-	// entry's own header, and data is known once that has been read.
+	// central is set for a header in the directory: header is then the place of the entry's
+	// own header, and data is known once that has been read.
 	central bool
 	header  int64
 	data    int64
@@ -54,8 +54,8 @@ type ZipEntry struct {
 	streamed bool
 }
 
-// Content returns a reader that unpacks an entry from the directory. It checks nothing and
-// has no limit.
+// Content unpacks an entry from the directory as it is read. It checks nothing and has no
+// limit.
 func (e *ZipEntry) Content(file io.ReaderAt, size int64) (io.Reader, error) {
 	if err := e.locate(file, size); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (e *ZipEntry) Content(file io.ReaderAt, size int64) (io.Reader, error) {
 	case zipStored:
 		return stored, nil
 	}
-	return nil, fmt.Errorf("a part is compressed with method %d, which is not supported", e.method)
+	return nil, fmt.Errorf("a part is compressed with method %d, which is not read", e.method)
 }
 
 // zipDirectory reads an archive's directory, entry by entry.
@@ -122,8 +122,8 @@ func OpenZip(file io.ReaderAt, size int64) (*zipDirectory, error) {
 	return nil, fmt.Errorf("the archive's directory is not where the end of the archive locates it")
 }
 
-// zip64Record returns the zip64 end record to which the locator at the end of tail points,
-// and its position, or nil if there is none.
+// zip64Record returns the zip64 end record that the locator at the end of tail points
+// to, and its place, or nil if there is none.
 func zip64Record(file io.ReaderAt, tail []byte, size int64) ([]byte, uint64) {
 	const locatorSize, recordSize = 20, 56
 	if len(tail) < locatorSize || string(tail[len(tail)-locatorSize:][:4]) != zip64Locator {
@@ -140,8 +140,8 @@ func zip64Record(file io.ReaderAt, tail []byte, size int64) ([]byte, uint64) {
 	return record, at
 }
 
-// Next returns the next entry, io.EOF after the last, or an error: a sentence that states
-// where the directory becomes invalid.
+// Next returns the next entry, io.EOF after the last, or an error: a sentence that says
+// where the directory stops making sense.
 func (d *zipDirectory) Next() (*ZipEntry, error) {
 	header := make([]byte, zipCentralSize)
 	n, err := io.ReadFull(d.r, header)
@@ -170,7 +170,7 @@ func (d *zipDirectory) Next() (*ZipEntry, error) {
 	large := zip64Extra(rest[nameSize : nameSize+extraSize])
 	e.size, e.Packed, e.header = large.number(size), large.number(packed), large.number(offset)
 	if e.header > math.MaxInt64-d.base {
-		return nil, fmt.Errorf("entry %d of the archive's directory has an impossible position", d.read)
+		return nil, fmt.Errorf("entry %d of the archive's directory lies at an impossible place", d.read)
 	}
 	e.header += d.base
 	return e, nil
@@ -223,7 +223,7 @@ func (z *zip64Numbers) number(short []byte) int64 {
 func (e *ZipEntry) locate(file io.ReaderAt, size int64) error {
 	local, err := readLocalHeader(file, size, e.header)
 	if err != nil {
-		return badEntry("the entry is not at the position that the archive's directory states")
+		return badEntry("the entry is not where the archive's directory locates it")
 	}
 	e.data, e.streamed = local.data, false
 	return nil
@@ -262,8 +262,7 @@ func readLocalHeader(file io.ReaderAt, size, at int64) (*ZipEntry, error) {
 	return e, nil
 }
 
-// nextLocalHeader returns the position of the next entry's header, or size if there is
-// none.
+// nextLocalHeader returns the place of the next entry's header, or size.
 func nextLocalHeader(ctx context.Context, file io.ReaderAt, size, from int64) (int64, error) {
 	chunk := make([]byte, 256<<10)
 	for from < size {
@@ -275,7 +274,7 @@ func nextLocalHeader(ctx context.Context, file io.ReaderAt, size, from int64) (i
 			return from + int64(at), nil
 		}
 		if err != nil && err != io.EOF {
-			return 0, fmt.Errorf("search for entries in an archive: %w", err)
+			return 0, fmt.Errorf("search for entries of an archive: %w", err)
 		}
 		if n < len(zipLocal) {
 			break
@@ -298,7 +297,7 @@ func (e *ZipEntry) readDescriptor(file io.ReaderAt, fileSize, packed, size int64
 	case len(b) >= 12 && int64(binary.LittleEndian.Uint32(b[4:])) == packed && int64(binary.LittleEndian.Uint32(b[8:])) == size:
 	case len(b) >= 20 && binary.LittleEndian.Uint64(b[4:]) == uint64(packed) && binary.LittleEndian.Uint64(b[12:]) == uint64(size):
 	default:
-		return badEntry("the entry is damaged: its %d stored bytes unpack to %d bytes, which differs from the sizes that it states", packed, size)
+		return badEntry("the entry is damaged: %d stored bytes unpack to %d, which differs from its stated sizes", packed, size)
 	}
 	e.checksum = binary.LittleEndian.Uint32(b)
 	e.Packed, e.size, e.streamed = packed, size, false

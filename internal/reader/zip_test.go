@@ -14,8 +14,8 @@ import (
 
 func checksum(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
 
-// zip64Of makes an archive with one stored entry that states each size and position in 64
-// bits, as archives larger than 4 GiB must.
+// zip64Of makes an archive of one stored entry that states each size and place in 64
+// bits, as archives beyond 4 GiB must.
 func zip64Of(t testing.TB, name, content string) string {
 	t.Helper()
 	var b []byte

@@ -1,7 +1,7 @@
 // Package build puts messages together: their facts, their owners, and the fields kept
 // beside them.
 //
-// The readers of all formats share it. It knows no format and reads nothing.
+// Readers of all formats share it. It knows no format and reads nothing.
 package build
 
 import (
@@ -46,13 +46,13 @@ func Valid(m *argus.Message) error {
 	return m.Valid()
 }
 
-// Hold sets the hash and the size of an attachment whose bytes are part of the original.
+// Hold sets the hash of an attachment whose bytes are part of the original.
 func Hold(a *argus.Attachment, content []byte) {
 	a.Hash, a.Size = sha256.Sum256(content), int64(len(content))
 }
 
-// ExtraLimit is the maximum number of bytes that are kept of a value for which Argus has no
-// field.
+// ExtraLimit is how many bytes of a value are kept beside a message if Argus has no field
+// for it.
 const ExtraLimit = 8 << 10
 
 // KeepField adds a field, truncated to ExtraLimit.
@@ -66,13 +66,13 @@ func KeepField(m *argus.Message, name, value string) {
 	m.Extra = append(m.Extra, argus.Field{Name: name, Value: value})
 }
 
-// NotUnderstood keeps the value of a field that is invalid. The receipt counts such values
+// NotUnderstood keeps the value of a field that does not make sense. The receipt counts it
 // by field and reader.
 func NotUnderstood(m *argus.Message, field, stood string) {
 	KeepField(m, argus.ExtraUnread, field+": "+stood)
 }
 
-// OneOf returns a list with one text, or an empty list if the text is empty.
+// OneOf returns a list that holds one text, or an empty list if the text is empty.
 func OneOf(text string) []string {
 	if text == "" {
 		return nil
@@ -106,7 +106,7 @@ func ConversationOf(accounts []string) string {
 // IsGroupID reports whether a conversation's id is that of a WhatsApp group.
 func IsGroupID(id string) bool { return strings.HasSuffix(id, "@g.us") }
 
-// AppAccount writes an identifier in the form that the other readers use: WhatsApp's
+// AppAccount writes an identifier as the other readers do: WhatsApp's
 // 31612345678@s.whatsapp.net is the number +31612345678.
 func AppAccount(shown string) string {
 	shown = argus.CleanName(shown)

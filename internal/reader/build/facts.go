@@ -10,10 +10,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Happened makes a message record an event: the type, the facts, and a readable line made
-// from the source's word for the event and its details. An event that names no person
-// belongs to the service. So does an event that the service records about others, whoever
-// caused it.
+// Happened makes a message record an event: its type, its facts, and a readable line made of
+// the source's word for it and its details. An event that names no person belongs to the
+// service, and so does an event that the service records about others, whoever caused it.
 func Happened(m *argus.Message, kind argus.Type, facts argus.Facts, word, told string) {
 	m.Type = kind
 	if m.Facts != nil {
@@ -62,9 +61,9 @@ func Reacted(m *argus.Message, r argus.Reaction, word, told string) {
 	Happened(m, argus.TypeReaction, argus.Facts{Reaction: &r}, word, told)
 }
 
-// contactsConversation is the conversation that holds the entries from address books. To is
-// the accounts of one contact, so that a search for an account finds its name; the sender
-// is empty, so that an entry links nobody to anybody.
+// contactsConversation holds the entries of address books: To are the accounts of one
+// contact, so that a search for an account finds its name; the sender is empty, so that an
+// entry links nobody to anybody.
 const contactsConversation = "contacts"
 
 // Contact makes a message record the accounts of an entry in an address book, under its
@@ -129,8 +128,8 @@ func Polled(m *argus.Message, question string, options []string) {
 	Happened(m, argus.TypePoll, argus.Facts{Poll: p}, text, "")
 }
 
-// AlsoSaid adds lines to the text of a message for content outside the text, because only
-// the text is searched.
+// AlsoSaid adds lines to the text of a message, for content outside its words: searches look
+// at the text.
 func AlsoSaid(m *argus.Message, lines ...string) {
 	for _, line := range lines {
 		if line = strings.TrimSpace(textdoc.LineFeeds(line)); line != "" && !strings.Contains(m.Text, line) {
@@ -170,7 +169,7 @@ func factsOf(m *argus.Message) *argus.Facts {
 	return m.Facts
 }
 
-// Replied records the number of answers that a message has according to the source.
+// Replied records how many answers a message has according to the source.
 func Replied(m *argus.Message, raw string) {
 	if n, err := strconv.ParseUint(strings.Trim(raw, `"`), 10, 32); err == nil && n > 0 {
 		factsOf(m).Replies = n

@@ -10,13 +10,13 @@ import (
 
 // Each reader decides in which scope an id is unique. An id that is not unique in the whole
 // service gets a key made from facts that are the same in every copy of it
-// (docs/format/record.md). If an export identifies an account only by a name, the name gets
-// no key: the exports from both sides of a chat show the same name, so they meet.
+// (docs/format/record.md). If an export shows an account only by a name, the name gets no
+// key: the exports of both sides of a chat show it alike, so they meet.
 
 // AccountsReach limits the reach of a message's accounts.
 func AccountsReach(m *argus.Message, r argus.Reach) { m.AccountReach = max(m.AccountReach, r) }
 
-// Named marks accounts as names that an export shows, unless they are numbers.
+// Named marks accounts as names shown by an export, unless they are numbers.
 func Named(m *argus.Message, accounts ...string) {
 	for _, a := range accounts {
 		if a != "" && !isNumber(a) {
@@ -42,14 +42,14 @@ func owned(m *argus.Message) {
 	}
 }
 
-// LogConversation names the conversation in a log that has only a name given by a user. It
-// uses the first message, so that different logs with the same name stay apart, and copies
-// of one log meet under any name.
+// LogConversation names the conversation of a log that is known only by a name that somebody
+// gave it. It uses the first message, so that different logs with the same name stay apart
+// and copies of one log meet under any name.
 func LogConversation(first string) string { return argus.Within("log", first) }
 
-// Keyed puts a key into each id of a message whose scope is smaller than its service: the
-// accounts if their reach is smaller, and likewise the conversation. The key is made from
-// the export's own id if the message states it. No key is added if key returns an empty
+// Keyed puts a key into each id of a message whose scope is smaller than its service:
+// the accounts if their reach is smaller, and likewise the conversation. The key is made
+// from the export's own id if the message has it. No key is added if key returns an empty
 // string.
 func Keyed(m *argus.Message, own string, key func() string) {
 	if own != "" {
@@ -89,7 +89,7 @@ func IsWorldwide(id string) bool {
 	return drawn || isNumber(id) || IsAddress(id)
 }
 
-// Export collects the facts from which the key of an export is computed.
+// Export collects the facts that the key of an export is computed from.
 type Export struct {
 	// Own is the export's own id.
 	Own string
@@ -101,10 +101,10 @@ type Export struct {
 	first []string
 }
 
-// exportParticipants is the maximum number of participants from which a key is made.
+// exportParticipants is the maximum number of participants that a key is made from.
 const exportParticipants = 1024
 
-// Add adds a message, with its ids as they are in the export.
+// Add takes a message, with its ids as they are in the export.
 func (f *Export) Add(m *argus.Message) {
 	if f.first == nil {
 		f.first = []string{strconv.FormatInt(m.Sent.Micros, 10), strings.Clone(m.Text)}
@@ -129,8 +129,8 @@ func (f *Export) participant(account, name string) {
 }
 
 // Key returns the key made from the export's own id or, if it has none, from its
-// participants. If the participants are numbers and words that any export may have, the
-// first message is included.
+// participants. If those are numbers and words that any export may have, the first message
+// counts too.
 func (f *Export) Key() string {
 	switch {
 	case f.Own != "":

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestKeyOfManyParticipants checks an export with more participants than a key uses: their
-// order does not change the key.
+// TestKeyOfManyParticipants computes the key of an export with more participants than the
+// key is made from: their order does not matter.
 func TestKeyOfManyParticipants(t *testing.T) {
 	var up, down Export
 	const n = 3 * exportParticipants

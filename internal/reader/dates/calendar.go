@@ -2,9 +2,9 @@ package dates
 
 import "time"
 
-// Calendar converts a date to the Gregorian calendar if its year shows that it belongs to
-// another one. The calendar is "" for Gregorian; ok is false for a day that does not exist,
-// and for the Islamic calendar, whose days depend on the country.
+// Calendar converts a date whose year shows that it belongs to another calendar to the
+// Gregorian one. The calendar is "" for Gregorian; ok is false for a day that does not
+// exist, and for the Islamic calendar, whose days depend on the country.
 //
 // In the years of phones with chats, the calendars do not overlap: 1990 to 2046 are
 // 2533 to 2589 of the Buddhist one and 1369 to 1425 of the Persian one, and 2007 to

@@ -44,7 +44,7 @@ func TestSheetTimes(t *testing.T) {
 	}
 }
 
-// FuzzCell reads cells as times in every order. If a text is in ISO 8601, all readings
+// FuzzCell reads cells as times of every order. If a text is in ISO 8601, both readings
 // agree; so do the readings of a date whose order is stated.
 func FuzzCell(f *testing.F) {
 	for _, text := range []string{"14/02/2021 13:04", "14-mrt-2021", "2021-02-14T13:04:05+0100", "44241.54172453704", "1613304191250", "13244517600000000", "Sep 13, 2020, 2:26 PM"} {

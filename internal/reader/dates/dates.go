@@ -1,6 +1,6 @@
 // Package dates reads dates and times of day as programs and people write them.
 //
-// A time records its precision and who stated its zone: the source, the operator, or
+// A time records its precision and the source of its zone: the source, the operator, or
 // nobody. A day that does not exist is not a time.
 package dates
 
@@ -14,7 +14,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// UnlessZero returns t, or no time if t is 0 in Unix time.
+// UnlessZero returns t, or no time if t is the moment 0.
 func UnlessZero(t argus.Time) argus.Time {
 	if t.Micros == 0 {
 		return argus.Time{}
@@ -67,7 +67,7 @@ func UTC(s string) (t argus.Time, ok bool) {
 	return t, true
 }
 
-// timeShape has a 0 for each digit.
+// timeShape has a 0 in the place of each digit.
 const timeShape = "0000-00-00T00:00:00."
 
 // ZoneInHeader matches a zone in the words beside a time: UTC, GMT+1, utc +01:00.

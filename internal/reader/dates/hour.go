@@ -12,14 +12,13 @@ type LogHours struct {
 	last int64 // the last moment, in microseconds since 1970
 }
 
-// clockSlack is how far the times in a log may go back without indicating a repeated hour,
-// in microseconds.
+// clockSlack is how far the times of a log may go back without being a repeated hour, in
+// microseconds.
 const clockSlack = 5 * 60 * 1_000_000
 
-// Settle resolves a time of day that occurs twice in the operator's zone: it takes the
-// moment that the order of the log implies, and records this. It also records a time of day
-// that the zone skips. Hour and minute are the time of day. Settle must be called for each
-// moment.
+// Settle settles a time of day that the operator's zone has twice: it takes the moment that
+// the order of the log implies, and records that. It also records a time of day that the
+// zone skips, given by hour and minute. It must see each moment.
 func (l *LogHours) Settle(t *argus.Time, zone *time.Location, hour, minute int) (argus.Field, bool) {
 	if zone == time.UTC || t.Zone != argus.ZoneOperator {
 		return argus.Field{}, false
@@ -35,9 +34,9 @@ func (l *LogHours) Settle(t *argus.Time, zone *time.Location, hour, minute int) 
 		return argus.Field{}, false
 	}
 	if shown := time.UnixMicro(t.Micros).In(zone); shown.Hour() != hour || shown.Minute() != minute {
-		return argus.Assumed("hour", "the zone "+zone.String()+" skips this time on that day; taken as "+shown.Format("15:04")), true
+		return argus.Assumed("hour", "the zone "+zone.String()+" has no such time on that day; taken as "+shown.Format("15:04")), true
 	}
-	// The wall clock at both offsets: the hour occurs twice if both show the same time.
+	// The wall clock at both offsets: the hour comes twice if both show the same time.
 	wall := t.Micros + offset(t.Micros)*1_000_000
 	first, second := wall-before*1_000_000, wall-after*1_000_000
 	if offset(first) != before || offset(second) != after || first >= second {

@@ -67,7 +67,7 @@ func parseAnyISO(s string, o reader.Options) (argus.Time, bool) {
 }
 
 // parseFullISO reads the most common form, a date and a time of day with seconds, ten times
-// as fast as ISO. It returns false for any other text, which may still be a time.
+// as fast. It returns false for any other text, which may still be a time.
 func parseFullISO(s string, o reader.Options) (argus.Time, bool) {
 	const whole = len("2006-01-02T15:04:05")
 	if len(s) < whole {

@@ -10,7 +10,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// TestParseFullISO compares the fast and the slow way of reading times.
+// TestParseFullISO compares the fast way of reading times with the slow one.
 func TestParseFullISO(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		form := rapid.SampledFrom([]string{"2006-01-02 15:04:05", "2006-01-02T15:04:05.0", "2006-01-02T15:04:05.0000000Z07:00", "2006-01-02T15:04:05-07:00", "2006-01-02T15:04:05Z"}).Draw(t, "form")

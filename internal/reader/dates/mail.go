@@ -11,11 +11,11 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/textdoc"
 )
 
-// Words reads the date of a mail: RFC 5322 (3.3), and the other forms that programs have
-// written for thirty years: the forms of asctime and ISO 8601, names of days and months in
-// several languages, zones as names, as GMT+0200 or in brackets, or none. If both day and
-// month are numbers, their order must be certain or follow from the countries of the case.
-// A time without a known zone is in the operator's zone.
+// Words reads the date of a mail: RFC 5322 (3.3), and the other forms that programs
+// have written for thirty years: the forms of asctime and ISO 8601, names of days and
+// months in several languages, zones as names, as GMT+0200 or in brackets, or none. If
+// both day and month are numbers, their order has to be certain, or that of the
+// countries of the case. A time without a known zone is in the operator's zone.
 func Words(value string, o reader.Options) (argus.Time, bool) {
 	d := mailDate{half: -1}
 	for rest := value; ; {
@@ -46,7 +46,7 @@ func Words(value string, o reader.Options) (argus.Time, bool) {
 	return d.time(value, o)
 }
 
-// mailDate is the state of reading a date; a year, month or day of 0 is not set.
+// mailDate is a date while its words are read; a year, month or day of 0 is not set.
 type mailDate struct {
 	year, month, day            int
 	hour, minute, second, nanos int
@@ -64,7 +64,7 @@ type mailDate struct {
 // dateSpace are the characters between the words of a date.
 const dateSpace = " \t,;\u00A0\u202F"
 
-// dateWord returns the first word of a date, without the parentheses of a comment.
+// dateWord returns the first word of a date, without the brackets of a comment.
 func dateWord(s string) (word string, comment bool, rest string) {
 	s = strings.TrimLeft(s, dateSpace)
 	if s != "" && s[0] == '(' {
@@ -158,7 +158,7 @@ func (d *mailDate) date(s string) bool {
 	return true
 }
 
-// clock takes a time of day and the text directly after it.
+// clock takes a time of day, with the text directly after it.
 func (d *mailDate) clock(s string) bool {
 	if d.precision != argus.Unknown {
 		return false
@@ -258,7 +258,8 @@ func (d *mailDate) name(word string) bool {
 	return d.precision != argus.Unknown && len(word) <= 5 && strings.IndexFunc(word, func(r rune) bool { return r < 'A' || r > 'Z' }) < 0
 }
 
-// time returns the moment, if the words form one. Unix time 0 is not a time.
+// time returns the moment, if the words form one. The moment 0, from which computers
+// count, is not a time.
 func (d *mailDate) time(raw string, o reader.Options) (argus.Time, bool) {
 	if d.half >= 0 {
 		if d.hour == 0 || d.hour > 12 || d.precision == argus.Unknown {
@@ -281,7 +282,7 @@ func (d *mailDate) time(raw string, o reader.Options) (argus.Time, bool) {
 }
 
 // zoneNamed returns the zone with the given name, or nil if the name does not mean the same
-// offset everywhere. It knows the names in RFC 5322, and names that no two zones share.
+// offset everywhere. It knows the names of RFC 5322, and names that no two zones share.
 func zoneNamed(name string) *time.Location {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if len(name) > len("aedt") {

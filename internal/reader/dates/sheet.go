@@ -49,22 +49,22 @@ func OrderOf(o reader.Options) Order {
 	return order
 }
 
-// monthFirstCountries are the countries that write 12/31 (Unicode CLDR). Canada, which uses
-// both orders, is not among them.
+// monthFirstCountries are the countries that write 12/31 (Unicode CLDR); Canada uses both
+// orders.
 var monthFirstCountries = []string{"US", "PH", "PW", "FM", "MH", "GU", "AS", "MP", "PR", "VI", "UM"}
 
 // Date is a date made of three numbers, before their order is known.
 type Date struct {
 	A, B, year int
 	Separator  byte
-	// YearFirst and Named determine the order; Named means that the month is written in
-	// letters and is in b.
+	// YearFirst and Named settle the order; Named means that the month is written in letters,
+	// and is then b.
 	YearFirst, Named bool
 	// clock is the text after the date.
 	clock string
 }
 
-// SplitDate splits a date into its parts: 14-02-2021, 2/14/21, 2021/02/14, 14 Feb 2021.
+// SplitDate takes a date apart: 14-02-2021, 2/14/21, 2021/02/14, 14 Feb 2021.
 func SplitDate(s string) (d Date, ok bool) {
 	first := textdoc.DigitsEnd(s, 0)
 	if first == 0 || first > 4 || first >= len(s) || strings.IndexByte("/.- ", s[first]) < 0 {
@@ -126,8 +126,8 @@ var errTime = errors.New("not a date with a time of day")
 
 // Cell reads a time from a sheet: ISO 8601; a date in the sheet's order, followed by a time
 // of day; a number, which is days since the end of 1899 as spreadsheets count them, or Unix
-// time in seconds, milli-, micro- or nanoseconds, or microseconds or tenths of microseconds
-// since 1601, depending on its size. A time without a zone is in zone.
+// time in seconds, milli-, micro- or nanoseconds, or micro- or tenths of microseconds since
+// 1601, depending on its size. A time without a zone is in zone.
 func Cell(s string, order Order, zone *time.Location, source argus.ZoneSource, from1904 bool) (argus.Time, error) {
 	if len(s) >= len("2006-01-02") && s[4] == '-' {
 		if t, ok := ISO(s, reader.Options{Zone: zone}); ok {
@@ -187,7 +187,7 @@ func wordTime(s string, zone *time.Location, source argus.ZoneSource) (argus.Tim
 	return t, nil
 }
 
-// serialTime reads a spreadsheet's day number or a Unix time.
+// serialTime reads a number as a time.
 func serialTime(s string, number float64, zone *time.Location, source argus.ZoneSource, from1904 bool) (argus.Time, error) {
 	switch {
 	case number >= 1 && number < 200_000:
@@ -329,7 +329,7 @@ func ParseClock(s string) (c Clock, ok bool) {
 	return c, c.hour < 24 && c.minute < 60 && c.second < 60
 }
 
-// AddSerials adds the day from one number and the time of day from another.
+// AddSerials adds the day of one number and the clock of another.
 func AddSerials(day, clock string) string {
 	d, err := strconv.ParseFloat(day, 64)
 	c, err2 := strconv.ParseFloat(clock, 64)

@@ -9,7 +9,7 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// TestParseUTC compares the fast and the slow way of reading times.
+// TestParseUTC compares the fast way of reading times with the slow one.
 func TestParseUTC(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		form := rapid.SampledFrom([]string{time.RFC3339, "2006-01-02T15:04:05.000Z", "2006-01-02T15:04:05.000000Z"}).Draw(t, "form")

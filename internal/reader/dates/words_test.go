@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// TestMailTime reads dates in the forms that programs have written; dates without a zone
-// are in the zone of Amsterdam.
+// TestMailTime reads dates as programs wrote them; those that name no zone are in
+// Amsterdam's.
 func TestMailTime(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Amsterdam")
 	if err != nil {

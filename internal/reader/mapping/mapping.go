@@ -1,8 +1,8 @@
 // Package mapping holds maps: documents that say where a source of no known program has
 // its records, and which of their columns are who, to whom, when and text.
 //
-// docs/format/map.md describes the document. An operator writes the map. Its size is
-// limited, as for everything that is read.
+// docs/format/map.md describes the document. A map is written by an operator, and is
+// bounded like everything that is read.
 package mapping
 
 import (
@@ -27,7 +27,7 @@ import (
 //   - 1: the first.
 const Version = 1
 
-// MaxBytes is the maximum size of the text of a map, in bytes.
+// MaxBytes is the maximum size of a map's text, in bytes.
 const MaxBytes = 64 << 10
 
 const (
@@ -51,25 +51,25 @@ var Kinds = []string{JSON, Sheet, SQLite, SQL}
 type Map struct {
 	Version int    `json:"map"`
 	Kind    string `json:"kind"`
-	// Records states where the records are: in JSON, the path to them, such as
-	// chats[].messages[]; in a workbook, the name of a sheet, or "" for all sheets;
-	// otherwise, the name of a table.
+	// Records says where the records are: in JSON the path to them, such as
+	// chats[].messages[]; in a workbook the name of a sheet, or "" for all of them; otherwise
+	// the name of a table.
 	Records string `json:"records,omitempty"`
-	// Zone is the zone for times that name none. Default: that of --timezone.
+	// Zone is the zone of times that name none. Default: that of --timezone.
 	Zone string `json:"zone,omitempty"`
 	// Dialect is the dialect of a dump: mysql, in which \ is an escape character in texts, or
 	// standard. Default: determined from the beginning of the file.
 	Dialect string `json:"dialect,omitempty"`
-	// Fields states from where each field of Argus is read.
+	// Fields says where each field of Argus is read from.
 	Fields map[string]Field `json:"fields"`
 }
 
-// Field states from where a field is read, and how.
+// Field says where a field is read from, and how.
 type Field struct {
-	// Path is the name of a column, or in JSON the path to a member: a member of the record,
-	// or after a / a member outside the record, from the top of the document.
+	// Path is a column's name, or in JSON the path to a member: one of the record or, after a
+	// /, one around it, from the top of the document.
 	Path string `json:"path,omitempty"`
-	// Const is the value for every record, in place of a path.
+	// Const is the value of each record, in place of a path.
 	Const string `json:"const,omitempty"`
 	// Values translates values; a value that is not listed stays unchanged.
 	Values map[string]string `json:"values,omitempty"`
@@ -78,21 +78,21 @@ type Field struct {
 	Time string `json:"time,omitempty"`
 	// Layout is the form of a time as text, in the directives of strftime.
 	Layout string `json:"layout,omitempty"`
-	// Zone is the zone for this time only: UTC or an offset, such as +01:00.
+	// Zone is the zone of this time alone: UTC or an offset, such as +01:00.
 	Zone string `json:"zone,omitempty"`
 	// Split separates several values in one text. Default: semicolon, comma, | and line ends.
 	Split string `json:"split,omitempty"`
-	// Lookup lists the steps through other tables.
+	// Lookup leads through other tables.
 	Lookup []Step `json:"lookup,omitempty"`
-	// Others excludes the sender from the receivers.
+	// Others leaves the sender out of the receivers.
 	Others bool `json:"others,omitempty"`
 
 	layout layout
 	zone   *time.Location
 }
 
-// Step looks a value up in another table: the rows whose column Key contains the value have
-// the next value in the column Value.
+// Step looks a value up in another table: the rows whose Key is the value have the next
+// values in Value.
 type Step struct {
 	Table string `json:"table"`
 	Key   string `json:"key"`
@@ -137,14 +137,14 @@ func strict(text []byte, into any) error {
 	return nil
 }
 
-// Fields are the names of the fields, as in --map.
+// Fields are the names of the fields, as --map has them.
 var Fields = []string{"service", "conversation", "title", "from", "from_name", "to", "owner", "contact", "direction", "id", "reply_to",
 	"sent", "date", "time", "received", "read", "text", "attachment", "payload", "key_id", "algorithm", "deleted", "type"}
 
 // times are the fields that are times.
 var times = []string{"sent", "received", "read"}
 
-// Parse parses and checks a map.
+// Parse reads a map and checks it.
 func Parse(text string) (*Map, error) {
 	m, err := Draft(text)
 	if err != nil {
@@ -156,8 +156,8 @@ func Parse(text string) (*Map, error) {
 	return m, nil
 }
 
-// Survey is the text of a map that maps nothing. It is used to read a source only in order
-// to examine its columns.
+// Survey is the text of a map that maps nothing. It is used to read a source just to look at
+// its columns.
 const Survey = `{"map": 1}`
 
 // Draft reads a map that may lack fields.
@@ -210,21 +210,21 @@ func (f *Field) check(m *Map, name string) (err error) {
 	isTime := slices.Contains(times, name)
 	switch {
 	case !slices.Contains(Fields, name):
-		return fmt.Errorf("unknown field; the fields are %s", strings.Join(Fields, ", "))
+		return fmt.Errorf("there is no such field; the fields are %s", strings.Join(Fields, ", "))
 	case (f.Path == "") == (f.Const == ""):
 		return errors.New("a path or a const is required")
 	case len(f.Path) > maxPath || len(f.Const) > maxPath || len(f.Values) > maxValues || len(f.Lookup) > maxSteps:
 		return fmt.Errorf("the field has more than %d bytes, %d values or %d lookups", maxPath, maxValues, maxSteps)
 	case !isTime && (f.Time != "" || f.Layout != "" || f.Zone != ""):
-		return fmt.Errorf("only %s may have a unit, a layout or a zone", strings.Join(times, ", "))
+		return fmt.Errorf("only %s have a unit, a layout or a zone", strings.Join(times, ", "))
 	case f.Time != "" && f.Layout != "":
 		return errors.New("a unit and a layout exclude each other")
 	case name != "to" && name != "attachment" && f.Split != "":
-		return errors.New("only to and attachment may be split")
+		return errors.New("only to and attachment are split")
 	case name != "to" && f.Others:
-		return errors.New("only the field to may have others")
+		return errors.New("only to leaves others than the sender")
 	case len(f.Lookup) > 0 && m.Kind == JSON:
-		return errors.New("JSON has no tables, which a lookup needs")
+		return errors.New("a lookup needs tables, and JSON has none")
 	}
 	for _, step := range f.Lookup {
 		if step.Table == "" || step.Key == "" || step.Value == "" {
@@ -277,8 +277,8 @@ func (m *Map) Encode() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Location returns the zone of the map, or nil if it has none. It reads the system's time
-// zone files, which a confined reader cannot do.
+// Location returns the zone of the map, or nil if it has none. It reads the system's zones,
+// which a confined reader cannot do.
 func (m *Map) Location() (*time.Location, error) {
 	if m.Zone == "" {
 		return nil, nil
@@ -302,10 +302,10 @@ func (m *Map) Paths() []string {
 	return list
 }
 
-// Hash returns the SHA-256 of the text of the map.
+// Hash returns the SHA-256 of the text of a map.
 func Hash(text string) string { return argus.Hash(sha256.Sum256([]byte(text))).String() }
 
-// CheckName returns an error if the given name is not valid for a map in a store.
+// CheckName returns an error unless a map in a store can have the given name.
 func CheckName(name string) error {
 	if len(name) == 0 || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 		return fmt.Errorf("name a map %.80q: want 1 to 64 lower-case letters, digits, - and _", name)

@@ -12,29 +12,29 @@ import (
 
 const good = `{"map": 1, "kind": "sheet", "fields": {"from": "a", "text": "b", "sent": {"path": "c", "time": "ms"}}}`
 
-// TestWrongMaps checks that errors describe the mistake in a map.
+// TestWrongMaps checks that the mistake in a map is named.
 func TestWrongMaps(t *testing.T) {
 	for _, tt := range []struct{ from, to, want string }{
 		{`"map": 1`, `"map": 2`, "the map has version 2, newer than this Argus reads"},
-		{`"map": 1,`, ``, `want version 1 under "map", have 0`},
+		{`"map": 1,`, ``, `want "map": 1, the version, found 0`},
 		{`"sheet"`, `"xml"`, `want one of the kinds json, sheet, sqlite, sql, have "xml"`},
 		{`"kind": "sheet",`, ``, `want one of the kinds json, sheet, sqlite, sql, have ""`},
 		{`"kind"`, `"sort"`, `unknown field "sort"`},
-		{`"from": "a"`, `"sender": "a"`, "field sender: unknown field; the fields are service,"},
-		{`"from": "a",`, ``, "the field from, or both contact and direction, are required"},
-		{`"text": "b",`, ``, "the field text is required, or payload"},
-		{`, "sent": {"path": "c", "time": "ms"}`, ``, "the field sent or date is required"},
+		{`"from": "a"`, `"sender": "a"`, "field sender: there is no such field; the fields are service,"},
+		{`"from": "a",`, ``, "want the field from, or contact and direction"},
+		{`"text": "b",`, ``, "want the field text, or payload"},
+		{`, "sent": {"path": "c", "time": "ms"}`, ``, "want the field sent, or date"},
 		{`"ms"`, `"weeks"`, "field sent: want one of the units apple, apple-ns, excel, excel-1904, ms, ns, s, us, webkit, windows, have \"weeks\""},
 		{`"time": "ms"`, `"layout": "%d/%m"`, "field sent: layout: the year, the month or the day is missing"},
-		{`"time": "ms"`, `"layout": "%d/%m/%Y %Q"`, "field sent: layout: unknown directive; the directives are"},
-		{`"time": "ms"`, `"layout": "2006%d/%m/%Y"`, "field sent: layout: unexpected"},
-		{`"time": "ms"`, `"zone": "CET"`, `field sent: zone "CET": not UTC or an offset`},
-		{`"from": "a"`, `"from": {"path": "a", "time": "ms"}`, "field from: only sent, received, read may have a unit"},
+		{`"time": "ms"`, `"layout": "%d/%m/%Y %Q"`, "field sent: layout: want one of"},
+		{`"time": "ms"`, `"layout": "2006%d/%m/%Y"`, "field sent: layout: want directives"},
+		{`"time": "ms"`, `"zone": "CET"`, `field sent: zone "CET": want UTC or an offset`},
+		{`"from": "a"`, `"from": {"path": "a", "time": "ms"}`, "field from: only sent, received, read have a unit"},
 		{`"from": "a"`, `"from": {}`, "field from: a path or a const is required"},
 		{`"from": "a"`, `"from": {"path": "a", "const": "b"}`, "field from: a path or a const is required"},
-		{`"from": "a"`, `"from": {"path": "a", "lookup": [{"table": "t"}]}`, "field from: each lookup needs a table, a key and a value"},
+		{`"from": "a"`, `"from": {"path": "a", "lookup": [{"table": "t"}]}`, "field from: want a table, a key and a value"},
 		{`"sheet"`, `"sqlite"`, "records is required: the name of a table"},
-		{`"sheet"`, `"json", "records": "messages"`, "records must end in []"},
+		{`"sheet"`, `"json", "records": "messages"`, "want records that end in []"},
 		{`}}}`, `}}} {}`, "unexpected data after the object"},
 		{`"a"`, `"` + strings.Repeat("a", MaxBytes) + `"`, "want at most 65536 bytes"},
 	} {
@@ -106,8 +106,7 @@ func TestTimesOfMaps(t *testing.T) {
 	}
 }
 
-// FuzzMap writes each map that can be read, and checks that the result has the same
-// meaning.
+// FuzzMap writes each map that can be read, and checks that the result means the same.
 func FuzzMap(f *testing.F) {
 	f.Add(good, "1613304000000")
 	f.Add(strings.Replace(good, `"time": "ms"`, `"layout": "%d/%m/%Y %H:%M:%S.%f"`, 1), "14/2/2021 13:00:00.5")

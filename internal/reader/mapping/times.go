@@ -15,8 +15,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/dates"
 )
 
-// unit is a unit of time: the number of units in a second, and the moment from which they
-// are counted, in Unix seconds.
+// unit is a way to count time: the number of parts in a second, counted from a moment, in
+// Unix seconds.
 type unit struct {
 	parts     int64
 	since     int64
@@ -47,7 +47,7 @@ var units = map[string]unit{
 // UnitNames lists the units of times.
 func UnitNames() []string { return slices.Sorted(maps.Keys(units)) }
 
-// ReadTime reads a time as the field specifies. "" and 0 mean no time.
+// ReadTime reads a time as the field says. "" and 0 mean none.
 func (f *Field) ReadTime(s string, o reader.Options) (argus.Time, error) {
 	if s = strings.TrimSpace(s); s == "" || strings.Trim(s, "0.") == "" {
 		return argus.Time{}, nil
@@ -119,9 +119,9 @@ func (u unit) read(s string) (argus.Time, error) {
 	return t, nil
 }
 
-// layout is a text form of times.
+// layout is a form of times as text.
 type layout struct {
-	form      string // the layout for package time
+	form      string // as package time writes it
 	zoned     bool
 	precision argus.Precision
 }
@@ -144,7 +144,7 @@ func parseLayout(s string) (l layout, err error) {
 				return l, fmt.Errorf("layout: unexpected %q; only directives such as %%d, spaces and punctuation are allowed", s[i])
 			}
 			if strings.HasPrefix(s[i+1:], "%f") && strings.HasSuffix(has, "S") {
-				i += 2 // package time accepts a fraction after the seconds even without a directive
+				i += 2 // package time reads a fraction after the seconds by itself
 				l.precision = argus.Micro
 				continue
 			}

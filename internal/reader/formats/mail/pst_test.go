@@ -496,8 +496,8 @@ func TestPSTTraps(t *testing.T) {
 				list = w.put(list, block)
 			}
 			return pstNode{id: 0x1FDF, data: w.block(list, true)}
-		}, "the message refers to the same parts of the file repeatedly"},
-		"a sender who is lost":                    {[]pstSaid{{msgSenderAddress, msgTypeText, 0x1FDF}}, nil, "0x200064 the message names no sender (property 0C1F ends early: the child node 0x1fdf does not exist"},
+		}, "want each piece of the file once in a message"},
+		"a sender who is lost":                    {[]pstSaid{{msgSenderAddress, msgTypeText, 0x1FDF}}, nil, "0x200064 the message names no sender (property 0C1F ends early: want a child node 0x1fdf"},
 		"a node below with the number of a piece": {[]pstSaid{anna}, func(w *pstWriter) pstNode { return pstNode{id: 3 << 5, data: w.block([]byte("b\x00"), false)} }, "anna@x.test: "},
 		"properties again and again":              {[]pstSaid{anna, {msgBody, msgTypeText, "a"}, {msgBody, msgTypeText, "b"}}, nil, "[damage: the properties end early: properties are out of order: 1000 is followed by 1000]"},
 		"a chat":                                  {[]pstSaid{anna, pstText(pstClass, "IPM.SkypeTeams.Message"), pstText(msgBody, "at ten")}, nil, "anna@x.test: at ten [property 001A: IPM.SkypeTeams.Message]"},
@@ -535,8 +535,8 @@ func TestPSTDamage(t *testing.T) {
 			b[bytes.Index(b, []byte("a\x00n\x00n\x00a"))] = 'A'
 			return b
 		}, "does not match its checksum"},
-		"cut":     {func(_ *pstWriter, b []byte) []byte { return b[:len(b)-pstPage] }, ": the file ends at "},
-		"short":   {func(_ *pstWriter, b []byte) []byte { return b[:100] }, ": the file ends at "},
+		"cut":     {func(_ *pstWriter, b []byte) []byte { return b[:len(b)-pstPage] }, "found the end of the file"},
+		"short":   {func(_ *pstWriter, b []byte) []byte { return b[:100] }, "found the end of the file"},
 		"version": {func(_ *pstWriter, b []byte) []byte { b[10] = 36; return b }, "export it as PST"},
 		"wip":     {func(_ *pstWriter, b []byte) []byte { b[513] = 0x10; return b }, "protected by Windows"},
 		"empty": {func(_ *pstWriter, b []byte) []byte {
@@ -559,7 +559,7 @@ func TestPSTDamage(t *testing.T) {
 			c := slices.IndexFunc(w.held, func(h pstHeld) bool { return h.id == w.nodes[2].data })
 			w.held[a].at, w.held[c].at = w.held[c].at, w.held[a].at
 			return w.file()
-		}, "0x200024 bobb@x.test: bobb@x.test [damage: expected block "},
+		}, "0x200024 bobb@x.test: bobb@x.test [damage: where block "},
 	} {
 		w := pstOf(true, nil)
 		file := bytes.Clone(w.file())

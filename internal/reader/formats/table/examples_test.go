@@ -60,7 +60,7 @@ func TestSheetMap(t *testing.T) {
 		}
 	}
 	items = readertest.Check(t, table.Sheet, readertest.Input("f", []byte(file), reader.Options{Map: map[string]string{"sent": "Nowhere"}}))
-	if len(items) != 1 || !strings.HasPrefix(items[0].Problem, "none of the first 20 rows is a header") {
+	if len(items) != 1 || !strings.HasPrefix(items[0].Problem, "want a header") {
 		t.Errorf("%+v", items)
 	}
 }

@@ -124,7 +124,7 @@ func TestMapFitsNowhere(t *testing.T) {
 		{"sqlite", `"sqlite"`, `"sql"`, `the map does not fit: the file is not an SQL dump`},
 		{"json", `"json", "records": "messages[]"`, `"sqlite", "records": "m"`, `the map does not fit: the file is not an SQLite database`},
 		{"mysql dump", `"records": "message"`, `"records": "messages"`, `the map does not fit: expected rows of the table "messages", found ["chat" "message"]`},
-		{"mysql dump", `"key": "id"`, `"key": "number"`, `the table "chat" with the columns "number" and "name", which the field conversation needs, has no rows`},
+		{"mysql dump", `"key": "id"`, `"key": "number"`, `want the table "chat" with the columns "number" and "name" for the field conversation, found no row of it`},
 	} {
 		s := sources(t)[tt.kind]
 		text := strings.Replace(s.text, tt.from, tt.to, 1)
