@@ -6,21 +6,21 @@ import (
 	"iter"
 )
 
-// Sealed is a message that was encrypted to recipients before it was stored, such as a
-// lawyer's message recognised at intake or another part of the same file. The ID and
+// Sealed is a message that was encrypted to recipients before it was stored, such
+// as a lawyer's message recognised at intake, or another piece of the same file. The ID and
 // Version of its record are keyed: nobody without the key can test a guess about the text.
 type Sealed struct {
 	// Why names the sort of finding; the rule is for the judge only.
 	Why string `cbor:"1,keyasint,omitempty" json:"why,omitempty"`
 	// Recipients are the fingerprints of the public keys that it was encrypted to.
 	Recipients []string `cbor:"2,keyasint" json:"recipients"`
-	// Broke is set if reading the file ended early at this point ([Quarantine.Broke]).
+	// Broke is set if the reading of the file broke there ([Quarantine.Broke]).
 	Broke bool `cbor:"3,keyasint,omitempty" json:"broke,omitempty"`
 	// Ciphertext is a sealed message as docs/format/privilege.md describes it.
 	Ciphertext []byte `cbor:"-" json:"-"`
 }
 
-// Key is a key that the store holds, an exhibit. Where is its location in the original.
+// Key is a held key, an exhibit. Where says where in the original it was found.
 type Key struct {
 	// Sort is the source's own word for the kind of key: "sky session key", "backup
 	// password".
@@ -46,8 +46,8 @@ type Opened struct {
 	Attachments []Attachment `cbor:"-" json:"attachments,omitempty"`
 }
 
-// Act lists the records that an order withdraws, releases or destroys; the kind of the
-// record determines which.
+// Act lists the records that an order withdraws, releases or destroys; the kind of
+// the record says which.
 type Act struct {
 	// Order names the order: court, number, date.
 	Order string `cbor:"1,keyasint" json:"order"`
@@ -73,7 +73,7 @@ func (a *Act) Has(seq uint64) bool {
 	return false
 }
 
-// Derived names the original from which another one was made.
+// Derived names the original that another one was made from.
 type Derived struct {
 	// Parent is the sequence number of that original's record.
 	Parent uint64 `cbor:"1,keyasint" json:"parent_seq"`
@@ -125,25 +125,25 @@ type Rewritten struct {
 	Hash       Hash   `cbor:"3,keyasint" json:"sha256"`
 }
 
-// Gone is the set of parts of a record that the store no longer holds in the clear.
+// Gone is the set of a record's parts that the store no longer holds in the clear.
 type Gone uint8
 
 const (
 	// GoneStatement is everything except the content.
 	GoneStatement Gone = 1 << iota
-	// GoneContent is the content of the message.
+	// GoneContent is the words of the message.
 	GoneContent
 	// Withheld means that the missing parts are in the store, encrypted to the judge.
 	Withheld
 )
 
 const (
-	// GoneAll means both parts: only the proof of the record is left.
+	// GoneAll is both parts: only the proof of the record is left.
 	GoneAll  = GoneStatement | GoneContent
 	goneBits = GoneAll | Withheld
 )
 
-// Valid returns an error if the combination is impossible.
+// Valid returns an error for an impossible combination.
 func (g Gone) Valid() error {
 	if g&^goneBits != 0 || g == Withheld {
 		return fmt.Errorf("a record cannot be marked as gone %#x", uint8(g))
@@ -151,7 +151,7 @@ func (g Gone) Valid() error {
 	return nil
 }
 
-// Was holds the part of a removed statement that the account of its delivery needs.
+// Was holds the part of a lost statement that is needed for its delivery's account.
 type Was struct {
 	Kind      Kind
 	Differing bool
@@ -237,7 +237,7 @@ func (r *Record) sensible() error {
 		last := uint64(0)
 		for _, s := range r.Act.Records {
 			if s.First <= last || s.Last < s.First {
-				return fmt.Errorf("records %d to %d come after records up to %d", s.First, s.Last, last)
+				return fmt.Errorf("records %d to %d follow records up to %d", s.First, s.Last, last)
 			}
 			last = s.Last
 		}
@@ -246,7 +246,7 @@ func (r *Record) sensible() error {
 		last := uint64(0)
 		for _, c := range r.Amendment.Changes {
 			if c.Seq <= last {
-				return fmt.Errorf("the change of record %d comes after that of record %d", c.Seq, last)
+				return fmt.Errorf("the change of record %d follows that of record %d", c.Seq, last)
 			}
 			if err := c.Gone.Valid(); err != nil {
 				return err

@@ -54,7 +54,7 @@ type source struct {
 // selection is an expression x.Name; of is the import that x refers to, if it is one.
 type selection struct{ of, name string }
 
-// breaches returns a sentence for each violation of a rule in the tree.
+// breaches returns a sentence for each place where the tree breaks a rule.
 func breaches(tree fs.FS) []string {
 	text, err := fs.ReadFile(tree, "ARCHITECTURE.md")
 	if err != nil {
@@ -122,8 +122,8 @@ func checkUnit(d design, name string, u *unit, used map[string]bool, say func(st
 }
 
 // checkCall compares the callers of a method of a package, pkg.Method, with the table. It
-// examines every package that can have a value with that method: each one that imports pkg,
-// directly or indirectly.
+// looks at every package that can have a value with that method: one that imports pkg,
+// directly or through another package.
 func checkCall(d design, call string, units map[string]*unit, say func(string, ...any)) {
 	of, method, _ := strings.Cut(call, ".")
 	reaches := map[string]bool{of: true}

@@ -14,7 +14,7 @@ import (
 // Errors that callers may test for with [errors.Is]. Damage is never reported as
 // absence; something forbidden is reported as absent.
 var (
-	// ErrNotFound means that there is no such record among those that the user may read.
+	// ErrNotFound means that there is no such record that the asker may read.
 	ErrNotFound = errors.New("no record found")
 	// ErrAmbiguous means that a short reference names more than one message.
 	ErrAmbiguous = errors.New("ambiguous reference")
@@ -32,7 +32,7 @@ var (
 	ErrLocked = errors.New("in use by another process")
 )
 
-// DeliveryNumber numbers the deliveries in a store, from 1. Zero means none.
+// DeliveryNumber counts the deliveries of one store from 1. Zero means none.
 type DeliveryNumber uint32
 
 // String returns the number as people cite it: D-0007.
@@ -57,13 +57,13 @@ func ParseDelivery(s string) (DeliveryNumber, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 32)
 	if err != nil || n == 0 || digits[0] == '+' {
-		return 0, fmt.Errorf("parse delivery %q: not of the form D-0007", s)
+		return 0, fmt.Errorf("parse delivery %q: want a form like D-0007", s)
 	}
 	return DeliveryNumber(n), nil
 }
 
-// DirectConversation names the conversation between two accounts on one service. The order
-// of the accounts does not matter.
+// DirectConversation names the conversation between two accounts of one
+// service. The order of the accounts does not matter.
 func DirectConversation(a, b string) string {
 	if b < a {
 		a, b = b, a

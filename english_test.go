@@ -27,7 +27,7 @@ var notOurVoice = map[string]string{
 	"internal/world/speech.go": "phrases that invented people say",
 }
 
-// Words that make a reader translate back into another language. "What" is fine in a
+// Words that force a reader to translate back into another language. "What" is fine in a
 // question, so it has a rate; the others have better words in every sentence.
 var (
 	whatWord = regexp.MustCompile(`(?i)\bwhat\b`)

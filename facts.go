@@ -11,13 +11,13 @@ import (
 type Type uint8
 
 const (
-	// TypeText: text or media that somebody sent, including contact cards and places.
+	// TypeText: words or media that somebody sent, including cards and places.
 	TypeText Type = iota
 	// TypePoll: a question with answers to choose from.
 	TypePoll
 	// TypeCall: a voice or video call.
 	TypeCall
-	// TypeContact: an entry in an address book.
+	// TypeContact: an entry of an address book.
 	TypeContact
 	// TypeRoom: a service's description of a conversation.
 	TypeRoom
@@ -77,8 +77,8 @@ func ParseType(s string) (Type, bool) {
 	return 0, false
 }
 
-// Facts are the parts of a message that are not text. At most one is set, except that a
-// text may have both a contact and a location.
+// Facts are the parts of a message that are not words. At most one is set, except
+// that a text may have both a contact and a location.
 type Facts struct {
 	Call       *Call       `cbor:"1,keyasint,omitempty" json:"call,omitempty"`
 	Contact    *Contact    `cbor:"2,keyasint,omitempty" json:"contact,omitempty"`
@@ -89,19 +89,18 @@ type Facts struct {
 	Device     *Device     `cbor:"7,keyasint,omitempty" json:"device,omitempty"`
 	Poll       *Poll       `cbor:"8,keyasint,omitempty" json:"poll,omitempty"`
 	// Replies counts the answers that the message has according to its source; 0 if the
-	// source states no number.
+	// source does not say.
 	Replies uint64 `cbor:"9,keyasint,omitempty" json:"replies,omitempty"`
 }
 
 // Call is a voice or video call. Its sender is the caller.
 type Call struct {
-	// Direction is "in" or "out" as seen from the source's device or account, or empty if
-	// the source does not state it.
+	// Direction is "in" or "out" as seen from the source's device or account, or
+	// empty if the source does not say.
 	Direction string `cbor:"1,keyasint,omitempty" json:"direction,omitempty"`
-	// Seconds is the duration of the conversation in seconds, or 0 if it is unknown or
-	// there was none.
+	// Seconds is how long people spoke, or 0 if that is unknown or they did not speak.
 	Seconds uint64 `cbor:"2,keyasint,omitempty" json:"seconds,omitempty"`
-	// Answered is "yes" or "no", or empty if the source does not state it.
+	// Answered is "yes" or "no", or empty if the source does not say.
 	Answered string `cbor:"3,keyasint,omitempty" json:"answered,omitempty"`
 	Video    bool   `cbor:"4,keyasint,omitempty" json:"video,omitempty"`
 	// Participants are the accounts in the call, including the caller, if the source
@@ -109,7 +108,7 @@ type Call struct {
 	Participants []string `cbor:"5,keyasint,omitempty" json:"participants,omitempty"`
 }
 
-// Contact is a contact card or an entry in an address book.
+// Contact is a card or an entry of an address book.
 type Contact struct {
 	Names []string `cbor:"1,keyasint,omitempty" json:"names,omitempty"`
 	// Accounts are identifiers on services: numbers, addresses, handles.
@@ -257,8 +256,8 @@ func (f *Facts) fit(t Type) bool {
 		(f.Location == nil || text || t == TypeLocation) && (f.Device == nil || t == TypeDevice) && (f.Poll == nil || t == TypePoll)
 }
 
-// Accounts yields the accounts that the facts name: the participants of a call, the
-// accounts on a contact card, the members of a room, and the members affected by a change.
+// Accounts yields the accounts that the facts name: participants of a call, those on
+// a card, members of a room and those in a change of members.
 func (f *Facts) Accounts(yield func(string) bool) {
 	for account := range f.AccountFields {
 		if !yield(*account) {
@@ -267,8 +266,8 @@ func (f *Facts) Accounts(yield func(string) bool) {
 	}
 }
 
-// AccountFields yields a pointer to each account that Accounts yields, so that readers can
-// make the accounts unique.
+// AccountFields yields a pointer to each account that Accounts yields, for readers
+// that make them unique.
 func (f *Facts) AccountFields(yield func(*string) bool) {
 	if f == nil {
 		return
@@ -369,9 +368,9 @@ func (f *Facts) longest() (n int) {
 	return n
 }
 
-// Reach is the scope in which an id of a source is unique. If the scope is smaller than the
-// service, the id ends in an @ and a key computed from the content of the export: see
-// [Within].
+// Reach is the scope in which an id of a source is unique. An id with a scope
+// smaller than its service carries a key after an @, computed from the content of
+// the export: see [Within].
 type Reach uint8
 
 const (
@@ -403,9 +402,9 @@ func (r *Reach) UnmarshalText(text []byte) error {
 	return fmt.Errorf("parse reach: unknown word %q", text)
 }
 
-// Within makes an id with a smaller reach unique in its service, in the form id@key. The
-// key is computed from the facts: the id of the server or export, or its participants. A
-// file name or a delivery number is not allowed as a fact.
+// Within makes an id of smaller reach unique in its service: id@key. The key is
+// computed from the facts: the id of the server or export, or its participants.
+// A file name or a delivery number is not allowed as a fact.
 func Within(id string, facts ...string) string {
 	if id == "" {
 		return ""

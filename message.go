@@ -55,8 +55,8 @@ type Message struct {
 	// Extra keeps the source's fields that Argus has no field for, under their
 	// own names and in their own order.
 	Extra []Field `cbor:"19,keyasint,omitempty" json:"extra,omitempty"`
-	// Repeat distinguishes messages that share every fact of their identity: it is the
-	// index, from 0, among such messages in their original. It is counted where the source
+	// Repeat distinguishes messages that share every fact of their identity: it
+	// is n for the n-th such message in its original, from 0. It is counted where the source
 	// gives no ids and either states times only to the minute or is a log that holds each
 	// message once, so that two equal messages are two messages.
 	Repeat uint32 `cbor:"20,keyasint,omitempty" json:"repeat,omitempty"`
@@ -64,8 +64,8 @@ type Message struct {
 	// readable line that the reader made from Facts.
 	Type  Type   `cbor:"21,keyasint,omitempty" json:"type,omitempty"`
 	Facts *Facts `cbor:"22,keyasint,omitempty" json:"facts,omitempty"`
-	// Edited is when this wording was written, if the message was changed and the source
-	// states the time.
+	// Edited is when this wording was written, if the message was changed and the source says
+	// when.
 	Edited Time `cbor:"23,keyasint,omitzero" json:"edited,omitzero"`
 	// AccountReach and ConversationReach are the scopes in which the ids in From and
 	// To, and in Conversation, are unique.
@@ -77,9 +77,10 @@ type Message struct {
 // subject and people, because the message does not name its conversation.
 const DerivedPrefix = "derived:"
 
-// Begun returns the id of the conversation that a message may have started. Messages that
-// name this one as the first in their conversation belong to that conversation. Begun
-// returns "" if the message's own conversation is not derived.
+// Begun returns the id of the conversation that a message may have started: other
+// messages that name this one as the first in their conversation belong to a conversation
+// with this message's id. Begun returns "" if the message's own conversation is not
+// derived.
 func (m *Message) Begun() string {
 	if !strings.HasPrefix(m.Conversation, DerivedPrefix) || m.ServiceID == m.Conversation {
 		return ""
@@ -105,7 +106,7 @@ const (
 // language (is:locked) and in JSON.
 var StateWords = [...]string{"locked", "deleted", "edited", "system"}
 
-// Words returns the names of the states in the set.
+// Words lists the states in the set.
 func (s State) Words() []string {
 	var words []string
 	for i, w := range StateWords {
@@ -183,11 +184,11 @@ const (
 	ExtraAssumed = "assumed"
 )
 
-// Unread makes the Extra field for a field, such as "to" or "date", whose raw value a
+// Unread makes the Extra for a field, such as "to" or "date", whose raw value a
 // reader could not understand.
 func Unread(field, raw string) Field { return Field{ExtraUnread, field + ": " + raw} }
 
-// Assumed makes the Extra field for a field that the source does not state, such as
+// Assumed makes the Extra for a field that the source does not state, such as
 // "service" or "hour", with the value assumed.
 func Assumed(field, what string) Field { return Field{ExtraAssumed, field + ": " + what} }
 
@@ -208,18 +209,18 @@ func (h *Hash) UnmarshalText(text []byte) error {
 	return err
 }
 
-// ID names a message: the same for each of its copies, in every store. It is a truncated
-// SHA-256 over service, conversation, sender, sent second and the service's own id, or the
-// content and Repeat if the service gives no id. If the service's id has at least LongID
-// bytes, the second is left out. The content of a message with facts is the facts, not the
-// line that a reader made from them; that of a text message is its text, if it has any.
-// Container, order, delivery and reader do not matter.
+// ID names a message: the same for each of its copies, in every store. It is a
+// truncated SHA-256 over service, conversation, sender, sent second and the
+// service's own id, or the content and Repeat if the service gives none. If that id
+// has at least LongID bytes, the second is left out. The content of a message with
+// facts is the facts, not the line that a reader made from them; that of a text is
+// its words, if it has any. Container, order, delivery and reader do not matter.
 type ID [16]byte
 
-// LongID is the minimum length in bytes of a service's own id that identifies a sender's
-// message in a conversation without its time. Random ids and ids made from a machine and a
-// time are that long (a UUID, a WhatsApp key, a Message-ID, a snowflake); counters are not.
-// Without this rule, one message would become two if the clocks of two phones differ.
+// LongID is the length in bytes from which a service's own id identifies a message
+// of a sender in a conversation without its time. Random ids and ids made from a
+// place and a time are that long (a UUID, a WhatsApp key, a Message-ID, a snowflake),
+// counters are not. Otherwise one message would be two where two phones' clocks differ.
 const LongID = 16
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
@@ -307,8 +308,8 @@ func (h *Hasher) Moved(m *Message, seconds int64) (ID, Version) {
 	return h.Identity(&moved)
 }
 
-// content appends the text of a message, or its facts. A line that a reader made from facts
-// is not part of the content.
+// content appends the words of a message, or its facts. A line that a reader made
+// from facts is not part of it.
 func (h *Hasher) content(m *Message) {
 	if !m.saysFacts() {
 		h.num(0)
@@ -316,7 +317,7 @@ func (h *Hasher) content(m *Message) {
 	} else {
 		h.num(uint64(m.Type) + 1)
 		if m.Type == TypePoll {
-			h.str(m.Text) // it may contain text that somebody wrote
+			h.str(m.Text) // it may contain somebody's words
 		}
 		m.Facts.identity(h)
 	}
@@ -339,9 +340,9 @@ func (h *Hasher) content(m *Message) {
 	h.str(string(m.Locked.Payload))
 }
 
-// saysFacts reports whether the facts, not the text, are the content of the message. If a
-// message of type text has any text, that is its content: one source may include the place
-// that was sent along, while another has only the text.
+// saysFacts reports whether the facts, not the text, are the content of the message.
+// If a text has words, they are its content: one source may have the place sent with
+// them while another has only the words.
 func (m *Message) saysFacts() bool {
 	return m.Facts.stated() && (m.Type != TypeText || m.Text == "")
 }
@@ -404,8 +405,8 @@ func (m *Message) Identity() (ID, Version) {
 	return h.Identity(m)
 }
 
-// Aside returns the fields that a copy adds to an equal message: those that may differ even
-// if ID and Version are equal.
+// Aside returns the fields that a copy adds to an equal message: those that equal
+// IDs and Versions do not prove equal.
 func (m *Message) Aside() Message {
 	a := *m
 	a.Text = ""
@@ -428,8 +429,8 @@ func (m *Message) Aside() Message {
 	return a
 }
 
-// Join restores the copy from which [Message.Aside] made m. The argument is a message with
-// the same ID and Version.
+// Join returns the copy from which [Message.Aside] made m. Its argument is a message
+// with the same ID and Version.
 func (m *Message) Join(of *Message) *Message {
 	whole := *m
 	if of.saysFacts() {
@@ -501,13 +502,13 @@ func (m *Message) Valid() error {
 	case m.From == "" && m.State&StateSystem == 0 && m.Type.IsTurn():
 		return fmt.Errorf("the message names no sender")
 	case int(m.Type) >= len(TypeWords):
-		return fmt.Errorf("the message is of type %d, which this version does not support", m.Type)
+		return fmt.Errorf("the message is of the type %d, which this version does not support", m.Type)
 	case max(int(m.AccountReach), int(m.ConversationReach)) >= len(reachWords):
-		return fmt.Errorf("the message has an id with a reach that this version does not know")
+		return fmt.Errorf("the message has an id of a reach that this version does not know")
 	case !m.Facts.fit(m.Type):
-		return fmt.Errorf("the message is of type %s but has the facts of another type", m.Type)
+		return fmt.Errorf("the message is of the type %s and has facts of another", m.Type)
 	case max(len(m.To), len(m.Attachments), len(m.Extra), m.Facts.longest()) > MaxList:
-		return fmt.Errorf("the message has a list with more than %d items", MaxList)
+		return fmt.Errorf("the message has a list of more than %d", MaxList)
 	case !m.validText():
 		return fmt.Errorf("the message holds text that is not UTF-8")
 	}

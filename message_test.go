@@ -139,8 +139,8 @@ func TestIdentityTellsApart(t *testing.T) {
 			if otherVersion == version {
 				t.Fatalf("another %s: the version is the same", name)
 			}
-			// A message is still the same if it has an id from the service, or if only its
-			// state differs.
+			// If it has an id of the service, or if only the state differs, it is still the
+			// same message.
 			if same := m.ServiceID != "" || name == "state"; same != (otherID == id) {
 				t.Fatalf("another %s: same message %v, want %v", name, otherID == id, same)
 			}
@@ -153,7 +153,8 @@ func TestIdentityTellsApart(t *testing.T) {
 	})
 }
 
-// A long id from the service identifies a message whatever its time; a short id does not.
+// A long id of the service identifies a message whatever a clock says; a short id
+// does not.
 func TestLongIDsNeedNoClock(t *testing.T) {
 	m := argus.Message{Service: "whatsapp", Conversation: "a|b", From: "a", ServiceID: "3EB0AA01BB02CC03", Sent: argus.Time{Micros: 1e6, Precision: argus.Second}, Text: "x"}
 	later, unknown, short := m, m, m
@@ -215,7 +216,7 @@ func TestIdentityStaysAsItIs(t *testing.T) {
 	}
 }
 
-// Facts replace a reader's line; if the message has text of its own, the facts are a
+// Facts replace a reader's line; if there are somebody's own words, the facts are a
 // statement of this copy. A copy adds only fields that its version does not prove.
 func TestFactsAndWords(t *testing.T) {
 	place := &argus.Facts{Location: &argus.Location{Latitude: "51.9"}, Replies: 2}
@@ -353,7 +354,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// The result of Aside and the equal message together restore the copy.
+// Aside and the equal message together give the copy again.
 func TestAsideJoins(t *testing.T) {
 	place := &argus.Facts{Location: &argus.Location{Latitude: "51.9"}, Replies: 2}
 	for name, m := range map[string]argus.Message{

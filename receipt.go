@@ -11,7 +11,7 @@ type Receipt struct {
 	Completeness Completeness `json:"completeness"`
 	// Reads is the delivery whose originals this one reads again, or 0 if there is none.
 	Reads DeliveryNumber `json:"reads,omitempty"`
-	// ReadAgainBy is the latest reading, which replaces this one in every answer. The
+	// ReadAgainBy is the newest reading that replaces this one in every answer. The
 	// account and the seal remain those of this delivery.
 	ReadAgainBy DeliveryNumber `json:"read_again_by,omitempty"`
 	// Seal is nil while the delivery is open.
@@ -43,46 +43,46 @@ type Reason struct {
 	Count  uint64 `json:"count"`
 }
 
-// Tally is a word and how often it occurs.
+// Tally is a word and its count.
 type Tally struct {
 	Value string `json:"value"`
-	// Name is the display name of the account or conversation, if it was looked up and
-	// differs from the id.
+	// Name is the title of the account or conversation, if it was looked up and is
+	// not its id.
 	Name  string `json:"name,omitempty"`
 	Count uint64 `json:"count"`
 }
 
-// NationalNumber is the name of the Extra fields that intake adds for telephone numbers
-// written in national form, if the operator has named the countries of the case:
-// "+31612345678 in NL: 06-12345678".
+// NationalNumber is the name of the Extra fields that intake adds for telephone
+// numbers written in national form, once the operator has named the countries of the
+// case: "+31612345678 in NL: 06-12345678".
 const NationalNumber = "national number"
 
 // OtherReasons collects the reasons and remarks beyond the limit.
 const OtherReasons = "other reasons"
 
-// Completeness lists the signs that messages are missing from a delivery. Each number is a
-// finding to ask the source about, not an error: a message may have been deleted, or an
-// export may be intended to contain only one side. It covers messages and calls; running
-// numbers cover records of every type. (L25)
+// Completeness lists the signs that messages are missing from a delivery. Each number
+// is a finding to ask the source about, not an error: a message may have been
+// deleted, an export may be meant to hold only one side. It covers messages and calls;
+// running numbers cover records of every type. (L25)
 type Completeness struct {
 	// Conversations and Accounts count the conversations and the sending accounts that were
-	// examined, at most 65,536 of each. BeyondLook counts the messages in the remaining
-	// conversations, AccountsBeyond those from the remaining accounts.
+	// examined, at most 65,536 of each. BeyondLook counts the messages of the remaining
+	// conversations, AccountsBeyond those of the remaining accounts.
 	Conversations  uint64 `json:"conversations"`
 	Accounts       uint64 `json:"accounts"`
 	BeyondLook     uint64 `json:"messages_beyond_look,omitempty"`
 	AccountsBeyond uint64 `json:"messages_of_accounts_beyond_look,omitempty"`
 
-	// Named counts the attachments that messages name, and Missing counts those whose bytes
+	// Named counts the attachments that messages name, Missing those whose bytes
 	// are not held.
 	Named   uint64 `json:"attachments_named"`
 	Missing uint64 `json:"attachments_missing"`
 
-	// Series counts the runs of a service's numbers, and Unseen counts the numbers that lie
-	// between the first and the last of a run and that no message has. A run is a series if
-	// more than half of its numbers are seen; otherwise the numbers also count things that
-	// were not handed over. Numbers belong to the whole service if they are a series there
-	// without duplicates; otherwise to a conversation; otherwise to a sending account.
+	// Series counts the runs of a service's numbers, and Unseen the numbers between
+	// the first and last of each run that no message has. A run is a series if more
+	// than half of its numbers are seen: other numbers count more than was handed
+	// over. Numbers belong to the whole service if they are a series there without
+	// duplicates; otherwise to a conversation; otherwise to a sending account.
 	Series uint64 `json:"number_series"`
 	Unseen uint64 `json:"numbers_unseen"`
 
@@ -90,8 +90,8 @@ type Completeness struct {
 	// receiver, in which only one account speaks.
 	OneSided uint64 `json:"conversations_one_sided"`
 
-	// Backwards counts the steps between consecutive messages of a conversation in one file
-	// whose direction in time differs from that of most steps. Messages already in the
+	// Backwards counts the steps between consecutive messages of one conversation in
+	// one file that run against the order of most of its steps. Messages already in the
 	// delivery are not counted.
 	Backwards uint64 `json:"steps_against_time"`
 
@@ -99,17 +99,17 @@ type Completeness struct {
 	// that are missing.
 	Replies uint64 `json:"replies_missing,omitempty"`
 
-	// Unnamed counts the accounts that represent device owners whom the source does not
-	// name ([OwnerOf]).
+	// Unnamed counts the accounts of device owners whom the source does not name
+	// ([OwnerOf]).
 	Unnamed uint64 `json:"owners_unnamed,omitempty"`
 
-	// In lists the services, then the conversations, then the accounts with something
-	// missing, worst first, at most 100 of each; More counts the rest.
+	// In lists the services, then conversations, then accounts with something
+	// missing, the worst first, at most 100 of each; More counts the rest.
 	In   []Gap `json:"in,omitempty"`
 	More Gaps  `json:"more,omitzero"`
 
-	// Stated counts the files that state their number of records, and Differs counts those
-	// that contain a different number. Differing lists the first of the latter.
+	// Stated counts the files that state their number of records, and Differs those
+	// that contain another number. Differing lists the first of these.
 	Stated    uint64        `json:"files_stating_a_count"`
 	Differs   uint64        `json:"files_of_another_count"`
 	Differing []StatedCount `json:"differing,omitempty"`
@@ -127,7 +127,7 @@ type Gap struct {
 	Name     string `json:"name,omitempty"`
 	OnlyName string `json:"only_name,omitempty"`
 	Missing  uint64 `json:"attachments_missing,omitempty"`
-	// Unseen is how many of the numbers from First to Last are not seen.
+	// Unseen is how many numbers from First to Last are not seen.
 	Unseen uint64 `json:"numbers_unseen,omitempty"`
 	First  uint64 `json:"first_number,omitempty"`
 	Last   uint64 `json:"last_number,omitempty"`
@@ -149,7 +149,7 @@ type Gaps struct {
 type StatedCount struct {
 	// File is the path in the delivery, including the path inside an archive.
 	File string `json:"file"`
-	// What is the source's own name for the count: "count of smses".
+	// What is the source's own word for it: "count of smses".
 	What string `json:"what"`
 	// Stated is the source's number, Found the number of messages and quarantined
 	// pieces read.

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Record is one entry of the evidence. Each delivery is a run of records: the opening of
-// the delivery, then each original followed by the results of its readers.
+// Record is one entry of the evidence. Each delivery is a run of records: the
+// delivery itself, then each original followed by a reader's results.
 type Record struct {
 	// Seq is the position in the evidence, counted from 1 without gaps.
 	Seq uint64 `cbor:"-"`
@@ -21,9 +21,9 @@ type Record struct {
 	// KindSealed they are keyed.
 	ID      ID      `cbor:"2,keyasint,omitzero"`
 	Version Version `cbor:"3,keyasint,omitzero"`
-	// Met is set for a copy whose clock differs from the message's: it is the id of that
+	// Met is set for a copy whose clock differs from the message's: the id of that
 	// message. ID is then the copy's own, and Version is the version under Met. A sighting
-	// stores Met; for a differing copy, it follows from Moved and the content.
+	// states it; for a differing copy, it follows from Moved and the content.
 	Met ID `cbor:"11,keyasint,omitzero"`
 	// Moved is set for a KindMessage that has Met: Met is the id that the message would
 	// have if it had been sent this many seconds later.
@@ -38,14 +38,14 @@ type Record struct {
 	// the message; for KindMessage, that of the first copy if this one
 	// differs from it; for KindOpened, that of the record with the ciphertext.
 	Of uint64 `cbor:"5,keyasint,omitempty"`
-	// Where is the location in the original, for everything that a reader produced.
+	// Where is the place in the original, for everything a reader produced.
 	Where Where `cbor:"6,keyasint,omitzero"`
 
 	Quarantine *Quarantine `cbor:"7,keyasint,omitempty"`
 	// Original is the file, for KindOriginal, KindAttachment and KindDerived.
 	Original *Original `cbor:"8,keyasint,omitempty"`
 	Opening  *Opening  `cbor:"9,keyasint,omitempty"`
-	// Stated is the source's own count of its records, for KindStated.
+	// Stated is the source's claim about itself, for KindStated.
 	Stated *Stated `cbor:"10,keyasint,omitempty"`
 
 	Sealed *Sealed `cbor:"13,keyasint,omitempty"`
@@ -116,7 +116,7 @@ func (r *Record) Size() int {
 	return n + 56*r.longest()
 }
 
-// Valid returns an error if the record could be written but not read back.
+// Valid returns an error if the record could be written but not read again.
 func (r *Record) Valid() error {
 	if err := r.Complete(); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (r *Record) Valid() error {
 	}
 	if r.Kind == KindMessage {
 		if !validText(r.Where.Path) {
-			return errors.New("the location of the message is not valid UTF-8")
+			return errors.New("the place of the message is not UTF-8")
 		}
 		return r.Message.Valid()
 	}
@@ -134,7 +134,7 @@ func (r *Record) Valid() error {
 		return err
 	}
 	if r.longest() > MaxList {
-		return fmt.Errorf("the record of kind %s has a list with more than %d items", r.Kind, MaxList)
+		return fmt.Errorf("the record of kind %s has a list of more than %d", r.Kind, MaxList)
 	}
 	for s := range r.texts() {
 		if !validText(s) {
@@ -144,8 +144,8 @@ func (r *Record) Valid() error {
 	return nil
 }
 
-// Complete returns an error if the record lacks a field that its kind requires. The error
-// is ErrNewer if this version does not know the kind and may not skip it.
+// Complete returns an error if the record lacks a field of its kind. The error is
+// ErrNewer for a kind that must be understood and is unknown to this version.
 func (r *Record) Complete() error {
 	var missing bool
 	switch r.Kind {
@@ -182,7 +182,7 @@ func (r *Record) Complete() error {
 		return fmt.Errorf("the record is of kind %s, which this version does not support: %w", r.Kind, ErrNewer)
 	}
 	if missing {
-		return fmt.Errorf("the record of kind %s lacks the content that this kind requires", r.Kind)
+		return fmt.Errorf("the record of kind %s lacks the content of its kind", r.Kind)
 	}
 	return nil
 }
@@ -191,7 +191,7 @@ func (r *Record) Complete() error {
 type Kind uint8
 
 const (
-	// KindOpening: the beginning of a delivery.
+	// KindOpening: a delivery begins.
 	KindOpening Kind = 1 + iota
 	// KindOriginal: a file was received and is held.
 	KindOriginal
@@ -199,7 +199,7 @@ const (
 	KindMessage
 	// KindSighting: a known message was seen again.
 	KindSighting
-	// KindQuarantined: a reader could not understand a piece.
+	// KindQuarantined: a reader could not make sense of a piece.
 	KindQuarantined
 	// KindAttachment: a file inside an archive, named by a message, is held.
 	// Outside archives, the file's KindOriginal serves instead.
@@ -226,8 +226,8 @@ const (
 	KindAmendment
 )
 
-// KindSkippable is the first of the kinds that an older Argus may skip. It reads only the
-// kind of such a record.
+// KindSkippable is the first of the kinds that an older Argus may skip. It reads
+// such a record as a kind and nothing more.
 const KindSkippable = 64
 
 var kindWords = [...]string{"none", "opening", "original", "message", "sighting", "quarantined", "attachment", "stated",
@@ -238,7 +238,7 @@ func (k Kind) String() string { return word(kindWords[:], uint8(k)) }
 // MarshalText writes the kind's word.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// Where is a location in an original.
+// Where is a place in an original.
 type Where struct {
 	// Original is the sequence number of the KindOriginal record.
 	Original uint64 `cbor:"1,keyasint,omitempty" json:"original_seq,omitempty"`
@@ -251,31 +251,31 @@ type Where struct {
 	// Record is the number, from 1, of the piece in the file: a line, a row, an
 	// object of a list, as the reader documents.
 	Record uint64 `cbor:"3,keyasint,omitempty" json:"record,omitempty"`
-	// Offset and Length delimit the record's bytes in the file; Length is 0 if the format
-	// has no byte positions.
+	// Offset and Length delimit the record's bytes in the file; Length is 0 if the
+	// format has no such place.
 	Offset int64 `cbor:"4,keyasint,omitempty" json:"offset,omitempty"`
 	Length int64 `cbor:"5,keyasint,omitempty" json:"length,omitempty"`
 }
 
-// Quarantine is a piece of an original that a reader could not understand.
+// Quarantine is a piece of an original that a reader could not make sense of.
 type Quarantine struct {
-	// Reason is a sentence that states the fault.
+	// Reason is a sentence with the expected and the actual input.
 	Reason string `cbor:"1,keyasint" json:"reason"`
-	// Raw holds the piece or its beginning, at most QuarantineRaw bytes. The original holds
-	// the whole piece.
+	// Raw holds the piece, or its beginning: at most QuarantineRaw bytes. The
+	// original holds all of it.
 	Raw []byte `cbor:"2,keyasint,omitempty" json:"raw,omitempty"`
-	// Broke means that reading the file ended early at this point; the rest was not read.
+	// Broke means that reading the file ended early here; the rest was not read.
 	Broke bool `cbor:"3,keyasint,omitempty" json:"broke,omitempty"`
 }
 
 // Stated is a source's own count of its records. A different number of records
 // read is a finding, not an error.
 type Stated struct {
-	// What is the source's own name for the count: "messageCount".
+	// What is the source's own word for it: "messageCount".
 	What  string `cbor:"1,keyasint" json:"what"`
 	Count uint64 `cbor:"2,keyasint" json:"count"`
-	// This is the number of messages and quarantined pieces read from the file so far that
-	// Count does not cover, such as calls in a count of messages.
+	// The number of messages and quarantined pieces read from the file before that
+	// Count does not cover, such as calls in addition to messages.
 	Besides uint64 `cbor:"3,keyasint,omitempty" json:"besides,omitempty"`
 }
 
@@ -319,15 +319,15 @@ func (n *FileName) UnmarshalText(text []byte) error {
 type Opening struct {
 	// Source is the path handed over, as the operator named it.
 	Source string `cbor:"1,keyasint" json:"source"`
-	// Place is the full path of Source on the machine that ingested it.
+	// Place is the full path of Source on the machine that took it in.
 	Place string `cbor:"8,keyasint,omitempty" json:"place,omitempty"`
-	// Authority is the legal basis under which the data was received.
+	// Authority is the legal basis that it was received under.
 	Authority string `cbor:"2,keyasint" json:"authority"`
-	// Actor is the person who ingested it.
+	// Actor is who took it in.
 	Actor string `cbor:"3,keyasint" json:"actor"`
 	// Started is the time of the opening, as Unix microseconds.
 	Started int64 `cbor:"4,keyasint" json:"started_us"`
-	// Software is the version of Argus that ingested it.
+	// Software names the Argus that took it in.
 	Software string `cbor:"5,keyasint" json:"software"`
 	// Readers lists the available readers, as name/version. An interrupted
 	// delivery continues only with the same readers.
@@ -440,7 +440,7 @@ func (c *TypeCounts) of(t Type) *uint64 {
 	return nil
 }
 
-// All yields the types with a count above zero, in the order of their values.
+// All yields the types with a count above zero, in their order.
 func (c TypeCounts) All() iter.Seq2[Type, uint64] {
 	return func(yield func(Type, uint64) bool) {
 		for t := range Type(len(TypeWords)) {
@@ -488,8 +488,8 @@ func (c *Counts) Add(r *Record) {
 	}
 }
 
-// Shown returns the counts that everybody except the judge may see: as if the sealed records
-// had not been in the source. Each sealed record is counted as read and as stored.
+// Shown returns the counts as everybody but the judge may see them: as if the sealed records
+// had not been in the source. Each of those counts as read and stored.
 func (c Counts) Shown() Counts {
 	c.Read, c.Stored, c.Sealed = c.Read-c.Sealed, c.Stored-c.Sealed, 0
 	return c
@@ -533,17 +533,17 @@ type LedgerHead struct {
 	Root    Hash   `json:"root"`
 }
 
-// Shown returns the part of the seal that everybody except the judge may see: all except
-// its number of records.
+// Shown returns the seal as everybody but the judge may see it, without its number of
+// records.
 func (s *Seal) Shown() *Seal {
 	shown := *s
 	shown.Counts, shown.Records = s.Counts.Shown(), 0
 	return &shown
 }
 
-// Orders reports whether the amendments of the delivery take effect. Those of an abandoned
-// act do not. In a delivery of received data, originals stay withheld even if the delivery
-// was abandoned.
+// Orders reports whether the amendments of the delivery take effect. An act that was given
+// up orders nothing. Originals of a delivery that was taken in are withheld even if it was
+// given up.
 func (s *Seal) Orders() bool {
 	return s.Opening.Sort != OpeningAct || s.Incomplete == ""
 }
@@ -557,7 +557,7 @@ func (s *Seal) Check() error {
 	left := s.Counts.Stored
 	for kind, n := range s.Counts.Beside.All() {
 		if n > left {
-			return fmt.Errorf("delivery %s stored %d records, but counts more than that as other than messages (%s: %d)", s.Delivery, s.Counts.Stored, kind, n)
+			return fmt.Errorf("delivery %s stored %d, but counts more records that are not messages (%s: %d)", s.Delivery, s.Counts.Stored, kind, n)
 		}
 		left -= n
 	}

@@ -14,8 +14,8 @@ type Time struct {
 	// Micros counts microseconds since 1970-01-01T00:00:00Z. It has a meaning
 	// only if Precision is not Unknown.
 	Micros int64 `cbor:"1,keyasint,omitempty"`
-	// Raw is the time as written in the source, or empty if the source has a number that
-	// Micros represents exactly.
+	// Raw is the time as written in the source; empty if the source holds a number
+	// that Micros represents exactly.
 	Raw       string     `cbor:"2,keyasint,omitempty"`
 	Zone      ZoneSource `cbor:"3,keyasint,omitempty"`
 	Precision Precision  `cbor:"4,keyasint,omitempty"`
@@ -41,7 +41,7 @@ type ZoneSource uint8
 const (
 	// ZoneStated: the value itself states it (an offset, a Z, a Unix time).
 	ZoneStated ZoneSource = iota
-	// ZoneFile: it is stated elsewhere in the same original.
+	// ZoneFile: another place in the same original states it.
 	ZoneFile
 	// ZoneOperator: the operator stated it at intake (--timezone).
 	ZoneOperator
@@ -79,8 +79,8 @@ func word(words []string, i uint8) string {
 }
 
 // A sent time is plausible only between these years. Outside them a reader quarantines the
-// record: such a time results from a parsing mistake or a broken clock, and would stretch
-// every timeline.
+// record: the time is due to a parsing mistake or a broken clock, and would stretch every
+// timeline.
 const (
 	FirstYear = 1970
 	LastYear  = 2200
@@ -142,7 +142,7 @@ func ParseTime(s string) (Time, error) {
 	layout, precision, raw := time.RFC3339, Second, ""
 	switch {
 	case strings.Contains(s, ","):
-		return Time{}, fmt.Errorf("parse time %q: the fraction of a second must follow a point", s)
+		return Time{}, fmt.Errorf("parse time %q: want a point before the fraction of a second", s)
 	case len(s) == len("2006-01-02"):
 		layout, precision = "2006-01-02", Day
 	case len(s) >= len("2006-01-02T15:04Z") && s[len("2006-01-02T15:04")] != ':':
@@ -159,7 +159,7 @@ func ParseTime(s string) (Time, error) {
 	}
 	at, err := time.Parse(layout, s)
 	if err != nil {
-		return Time{}, fmt.Errorf("parse time %q: not of the form 2021-02-14T12:03:11Z", s)
+		return Time{}, fmt.Errorf("parse time %q: want a form like 2021-02-14T12:03:11Z", s)
 	}
 	t := At(at, raw, ZoneStated, precision)
 	if s[len(s)-1] != 'Z' && precision != Day {

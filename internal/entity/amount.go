@@ -1,6 +1,6 @@
 package entity
 
-// currencies are words for currencies, matched in any case.
+// currencies are words for currencies, in upper or lower case.
 var currencies = newWords(map[string]string{
 	"eur": "EUR", "euro": "EUR", "euros": "EUR", "usd": "USD", "gbp": "GBP", "chf": "CHF",
 	"dollar": "$", "dollars": "$", "btc": "BTC", "bitcoin": "BTC", "bitcoins": "BTC", "usdt": "USDT", "usdc": "USDC",
@@ -21,7 +21,7 @@ var dollars = map[string]string{"US": "USD", "A": "AUD", "AU": "AUD", "C": "CAD"
 // countries, and ¥ is two currencies: they are not translated.
 var signCodes = [plainSignEnd - plainSign]string{"EUR", "GBP", "¥", "TL", "RUB", "UAH", "BTC", "INR", "ILS", "KRW"}
 
-// multiples are words after a number, with the number of zeros that they add.
+// multiples are words after a number, with the zeros that they add.
 var multiples = newWords(map[string]int{
 	"k": 3, "thousand": 3, "duizend": 3, "tausend": 3, "mille": 3,
 	"m": 6, "mln": 6, "mio": 6, "million": 6, "millions": 6, "miljoen": 6, "millionen": 6, "millones": 6,
@@ -49,7 +49,7 @@ func amount(b []byte, from, to int) (start, end int, normal string) {
 	places, multiple := multipleAt(b, n.end, code != "")
 	after, codeBehind := currencyAt(b, multiple)
 	if codeBehind != "" && (code == "" || before > 1 && (digitAt(b, before-1) || b[before-1] == ' ' && digitAt(b, before-2))) {
-		code, before = codeBehind, digit // the preceding currency belongs to another number
+		code, before = codeBehind, digit // the currency before belongs to another number
 		end = after
 	} else if end = multiple; code == "" {
 		return 0, 0, ""

@@ -1,8 +1,9 @@
 package entity
 
-// container finds the numbers of freight containers (ISO 6346:2022): three letters of the
-// owner, U, J or Z, six digits and a check digit, in one word, or in capitals with a space
-// or hyphen after the letters or before the check digit. Normal form: MSCU1234566.
+// container finds the numbers of freight containers (ISO 6346:2022): three
+// letters of the owner, U, J or Z, six digits and a check digit, in one word;
+// or in capitals with a space or hyphen after the letters or before the check
+// digit. Normal form: MSCU1234566.
 func container(b []byte, from, to int) (start, end int, normal string) {
 	switch n := to - from; {
 	case n == 10 || n == 11:

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// coordinates finds a latitude and a longitude in degrees (WGS 84 or another datum: the
-// text does not state it), each with at least four decimals, separated by a comma, or
-// followed by N or S and E or W, as maps print them. Normal form: five decimals, about a
-// metre: 51.22170,4.40250.
+// coordinates finds a latitude and a longitude in degrees (WGS 84 or another
+// datum: the text does not state it), each with at least four decimals, and a comma
+// between them or N or S and E or W after them, as maps print them. Normal
+// form: five decimals, about a metre: 51.22170,4.40250.
 func coordinates(b []byte, from, to int) (start, end int, normal string) {
 	if to-from > 2 || !isDigit(b[from]) || to == len(b) || b[to] != '.' {
 		return 0, 0, ""

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/crypto/sha3"
 )
 
-// crypto finds addresses of crypto-currencies that have a checksum: those of Bitcoin and
-// Litecoin (Base58Check; Bech32 and Bech32m, BIP 173 and 350; also on their test networks),
-// Tron (Base58Check), and Ethereum and similar chains (0x and 40 hexadecimal digits; EIP-55
-// if capitals and small letters are mixed). Normal form: Base58 as it is, Bech32 in lower
-// case, 0x with the capitals of EIP-55.
+// crypto finds addresses of crypto-currencies that have a checksum: of Bitcoin
+// and Litecoin (Base58Check; Bech32 and Bech32m, BIP 173 and 350; their test
+// networks too), Tron (Base58Check), and Ethereum and similar chains (0x and 40
+// hexadecimal digits; EIP-55 if capitals and small letters are mixed).
+// Normal form: Base58 as it is, Bech32 in lower case, 0x with the capitals of EIP-55.
 //
 // At most one in a hundred Base58Check addresses that begin with a letter has no digit;
-// such an address is not found.
+// it is not found.
 func crypto(b []byte, from, to int) (start, end int, normal string) {
 	s := b[from:to]
 	if len(s) > 90 || !free(b, from, to) {

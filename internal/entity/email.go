@@ -1,8 +1,8 @@
 package entity
 
-// email finds addresses in the form of e-mail addresses (RFC 5321, without quotes and
-// comments), which Jabber accounts also have. Normal form: lower case, which may join
-// addresses that a server could in theory distinguish.
+// email finds addresses in the form of e-mail (RFC 5321, without quotes and comments),
+// which Jabber accounts also have. Normal form: lower case, which in theory joins
+// addresses that a server may distinguish.
 func email(b []byte, from, to int) (start, end int, normal string) {
 	start = from
 	for start > 0 && from-start < 64 && isLocal(b[start-1]) {

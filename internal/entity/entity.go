@@ -1,9 +1,9 @@
 // Package entity finds identifiers in text: phones, containers, accounts, vessels, plates, coordinates, amounts; and the countries of a message.
 //
-// It prefers missing an identifier to reporting a wrong one: check digits are verified, and ambiguous forms are
-// not identifiers. A finding means that the text has this form at this position, not that a phone, an account or
-// a plate exists. Anything not found here can still be found as text. Place names are not found, because that
-// would require a gazetteer.
+// It prefers a missed identifier to a wrong one: check digits are verified, and ambiguous
+// forms are not identifiers. A finding says that the text has this form at this place,
+// not that a phone, an account or a plate exists. Anything not found here can still be
+// found as text. Names of places are not found, because that would need a gazetteer.
 package entity
 
 import (
@@ -21,7 +21,7 @@ import (
 // 1: the first version. 2: countries of numbers.
 const Version = "2"
 
-// An Entity is an identifier at a position in a text.
+// An Entity is an identifier at a place in a text.
 type Entity struct {
 	Kind string `json:"kind"`
 	// Normal is the normal form, the same for every spelling in a text. It is ASCII,
@@ -46,12 +46,12 @@ type kind struct {
 	// find looks for the identifier that has its anchor at [from, to), in time that does
 	// not depend on the length of the text. normal is empty if there is no identifier.
 	find func(b []byte, from, to int) (start, end int, normal string)
-	// context is the part that an identifier may lack if it is given on its own.
+	// context is the part that may be missing when an identifier is given on its own.
 	context string
 }
 
-// kinds lists all kinds. If two identifiers overlap, the one that begins first counts; if
-// both begin at the same position, the longer one; otherwise the first in this table.
+// kinds lists all kinds. If two identifiers overlap, the one that begins first counts;
+// if both begin at the same place, the longer one; then the first in this table.
 var kinds = [...]kind{
 	{"phone", word, 1, phone, ""},
 	{"container", word, 6, container, ""},
@@ -102,9 +102,9 @@ type Finder struct {
 	found []Entity
 }
 
-// Find returns the identifiers in a text, in order. No two overlap, so there are never more
-// identifiers than words. The slice is valid until the next call. In a text without a
-// digit, @ or ://, each byte is examined only once.
+// Find returns the identifiers of a text in order. No two overlap, so there are never
+// more identifiers than words. The slice is valid until the next call. A text without a
+// digit, @ or :// takes only one look at each byte.
 func (f *Finder) Find(text string) []Entity {
 	if !candidate(text) {
 		return nil
@@ -167,12 +167,12 @@ func (f *Finder) resolved() []Entity {
 	return kept
 }
 
-// Find returns the identifiers in a text, like [Finder.Find].
+// Find returns the identifiers of a text, as [Finder.Find] does.
 func Find(text string) []Entity { return new(Finder).Find(text) }
 
-// Normal returns the normal form of an identifier that is given on its own, in any spelling
-// that a text could use. A host, an IMEI and an IMO number may lack the https://, IMEI or
-// IMO that they need in a text.
+// Normal returns the normal form of an identifier on its own, in any spelling that a text
+// could use. A host, an IMEI and an IMO number may lack the https://, IMEI or IMO that
+// they need in a text.
 func Normal(written string) (normal string, ok bool) {
 	written = strings.TrimSpace(written)
 	if len(written) > 2*MaxNormal {
@@ -210,10 +210,10 @@ func candidate(text string) bool {
 	return candidateIn(text, i, len(text))
 }
 
-// highs has the highest bit of each byte set: the bits that no ASCII byte has.
+// highs has the bits that are set in no ASCII byte.
 const highs = 0x8080808080808080
 
-// anchors sets the highest bit of each of the eight bytes that is a digit, a : or an @, if
+// anchors returns the highest bit of each of eight bytes that is a digit, a : or an @, if
 // all bytes are ASCII.
 func anchors(x uint64) uint64 {
 	const ones = 0x0101010101010101
@@ -222,8 +222,7 @@ func anchors(x uint64) uint64 {
 	return (digits | (x-ones)&^x) & highs
 }
 
-// anchorAt returns the index of the next digit, : or @ in plain bytes, or their length if
-// there is none.
+// anchorAt returns the place of the next digit, : or @ in plain bytes, or their end.
 func anchorAt(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		if found := anchors(binary.LittleEndian.Uint64(b[i:])); found != 0 {

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// scene is a text from testdata/find.txt with the lines after it.
+// scene is a text from testdata/find.txt with the lines that follow it.
 type scene struct {
 	text string
 	want []string
@@ -71,7 +71,7 @@ func TestNormal(t *testing.T) {
 	}
 }
 
-// check verifies the package's promises for the identifiers in a text.
+// check verifies the package's promises for the identifiers of a text.
 func check(t interface{ Errorf(string, ...any) }, text string, found []Entity) {
 	end := 0
 	for _, e := range found {

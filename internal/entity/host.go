@@ -1,8 +1,8 @@
 package entity
 
-// host finds the host in links that begin with http:// or https:// (RFC 3986): a name with
-// several labels, or an IPv4 address. Normal form: in lower case, otherwise as written.
-// Nothing is ever fetched.
+// host finds the host of links that begin with http:// or https:// (RFC 3986):
+// a name of several labels, or an IPv4 address. Normal form: in lower case,
+// otherwise as written. Nothing is ever fetched.
 func host(b []byte, from, to int) (start, end int, normal string) {
 	scheme := from
 	for scheme > 0 && from-scheme < 6 && isLetter(b[scheme-1]) {
@@ -46,8 +46,8 @@ func host(b []byte, from, to int) (start, end int, normal string) {
 	return start, end, "host"
 }
 
-// isAuthority reports whether a character may occur in the part of a link that contains the
-// user, the host and the port.
+// isAuthority reports whether a character may be in the part of a link with the host,
+// the user and the port.
 func isAuthority(c byte) bool {
 	return class[c] != classNone || c == '.' || c == '-' || c == '@' || c == ':' || c == '%' || c == '~' || c == '!' || c == '$' || c == '&' || c == '+' || c == '='
 }

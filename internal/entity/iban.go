@@ -1,7 +1,7 @@
 package entity
 
-// ibanLengths holds the length of account numbers in each country (SWIFT IBAN Registry,
-// release 99).
+// ibanLengths is the length of the account numbers of each country (SWIFT IBAN
+// Registry, release 99).
 var ibanLengths = map[[2]byte]int{
 	{'A', 'D'}: 24, {'A', 'E'}: 23, {'A', 'L'}: 28, {'A', 'T'}: 20, {'A', 'Z'}: 28, {'B', 'A'}: 20, {'B', 'E'}: 16,
 	{'B', 'G'}: 22, {'B', 'H'}: 22, {'B', 'I'}: 27, {'B', 'R'}: 29, {'B', 'Y'}: 28, {'C', 'H'}: 21, {'C', 'R'}: 22,
@@ -18,9 +18,9 @@ var ibanLengths = map[[2]byte]int{
 	{'U', 'A'}: 29, {'V', 'A'}: 22, {'V', 'G'}: 24, {'X', 'K'}: 20, {'Y', 'E'}: 30,
 }
 
-// iban finds international bank account numbers (ISO 13616-1): with the length that the
-// country uses and correct check digits (ISO 7064, mod 97-10), in one word or in groups of
-// four separated by a space or hyphen. Normal form: in one word, in capitals.
+// iban finds international bank account numbers (ISO 13616-1): of the country's length,
+// with correct check digits (ISO 7064, mod 97-10), in one word or in groups of four
+// separated by a space or hyphen. Normal form: in one word, in capitals.
 func iban(b []byte, from, to int) (start, end int, normal string) {
 	if !isLetter(b[from]) || !isLetter(b[from+1]) || !isDigit(b[from+2]) || !isDigit(b[from+3]) {
 		return 0, 0, ""

@@ -43,7 +43,7 @@ func imei(b []byte, from, to int) (start, end int, normal string) {
 	return 0, 0, ""
 }
 
-// luhn reports whether the last digit is the check digit for the others (ISO/IEC 7812-1,
+// luhn reports whether the last digit is the check digit of the others (ISO/IEC 7812-1,
 // annex B).
 func luhn(digits []byte) bool {
 	sum := 0

@@ -2,11 +2,11 @@ package entity
 
 import "strings"
 
-// A number is a parsed number from a text.
+// A number is a number as it is written in a text.
 type number struct {
 	start, end int
-	// digits holds count digits without separators; the last decimals of these digits come
-	// after the point.
+	// digits holds count digits without separators; the last decimals of them come after
+	// the point.
 	digits          [mostDigits + 6]byte
 	count, decimals int
 	// unclear is set for three digits after a single point or comma. They may be
@@ -99,10 +99,10 @@ func (n *number) times(places int) {
 	}
 }
 
-// normal formats the number between a prefix and a suffix: without separators of thousands,
-// with a point, and without superfluous zeros, but with at least the given number of
-// decimals if it has any, and not with three, which would be unclear. The result is empty
-// if the number would be too long to be read back.
+// normal formats the number between a prefix and a suffix: without separators of
+// thousands, with a point, and without superfluous zeros, but with at least the given
+// number of decimals if it has any, and not with three, which would be unclear. It is
+// empty if the number would be too long to be read again.
 func (n *number) normal(before string, least int, behind string) string {
 	digits := string(n.digits[:n.count])
 	if missing := n.decimals + 1 - len(digits); missing > 0 {

@@ -2,15 +2,15 @@ package entity
 
 import "slices"
 
-// phone finds telephone numbers in international form (ITU-T E.164): + or 00, a country
-// code, and as many digits as numbers in that country have, optionally with spaces,
-// hyphens, points, slashes and parentheses between them. After 00 the number has at least
-// eight digits after the code. Normal form: +32470123456, without a 0 that is dialled only
-// inside the country, as in +44 (0)20 and +31 06.
+// phone finds telephone numbers in international form (ITU-T E.164): + or 00, the code of
+// a country, and as many digits as its numbers have, optionally with spaces, hyphens,
+// points, slashes and parentheses between them. After 00 the number has at least eight
+// digits after the code. Normal form: +32470123456, without a 0 that is dialled only
+// inside the country: +44 (0)20, +31 06.
 //
-// Numbering plans change and new ranges are assigned, so only the length of a number
-// counts, not whether it was assigned. A number in national form could belong to any
-// country and is not found.
+// Plans change and new ranges are assigned, so a number counts by its length, whether or
+// not it was assigned. A number in national form could be of any country and is not
+// found.
 func phone(b []byte, from, _ int) (start, end int, normal string) {
 	if !isDigit(b[from]) {
 		return 0, 0, ""
@@ -31,7 +31,7 @@ func phone(b []byte, from, _ int) (start, end int, normal string) {
 		start > 1 && (b[start-1] == '.' || b[start-1] == ',' || b[start-1] == '-' || b[start-1] == '/') && isDigit(b[start-2]) {
 		return 0, 0, ""
 	}
-	// the digits, and where each group ends
+	// The digits, and where each group of them ends.
 	var digits [18]byte
 	count, first := 0, true
 	for i := from; ; {

@@ -65,7 +65,7 @@ var phonePlans = [1000]uint32{
 	}
 }
 
-// TestPhoneAgainstLibrary checks that the normal form equals libphonenumber's, for the
+// TestPhoneAgainstLibrary checks that the normal form equals libphonenumber's, for
 // numbers that libphonenumber considers valid.
 func TestPhoneAgainstLibrary(t *testing.T) {
 	n := 0

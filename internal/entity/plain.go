@@ -12,7 +12,7 @@ import (
 // characters are removed.
 type plainText struct {
 	bytes []byte
-	// at holds the original position of each byte; it is empty if no byte has moved.
+	// at has the original place of each byte; it is empty if none has moved.
 	at []int32
 }
 
@@ -21,14 +21,14 @@ const (
 	plainLetter  = 0x80 + iota // any letter
 	plainOther                 // any other character
 	plainDegree                // °
-	plainSign                  // the first byte for the signs
+	plainSign                  // the first of signs
 	plainSignEnd = plainSign + 10
 )
 
 // signs are signs of currencies.
 var signs = [plainSignEnd - plainSign]rune{'€', '£', '¥', '₺', '₽', '₴', '₿', '₹', '₪', '₩'}
 
-// zeros holds the digit zero of each script with decimal digits; nine more digits follow
+// zeros are the zeros of the scripts with decimal digits; nine more digits follow
 // each (Unicode, General_Category Nd).
 var zeros = [...]rune{
 	0x660, 0x6F0, // Arabic
@@ -110,7 +110,7 @@ func plainOf(r rune) byte {
 	return plainOther
 }
 
-// place returns the range of the text that corresponds to plain bytes.
+// place returns the bytes of the text that correspond to plain bytes.
 func (t *plainText) place(text string, start, end int) (int, int) {
 	if len(t.at) == 0 {
 		return start, end
@@ -154,7 +154,7 @@ func begins(b []byte, i int) bool        { return i == 0 || class[b[i-1]] == cla
 func ends(b []byte, i int) bool          { return i == len(b) || class[b[i]] == classNone }
 func free(b []byte, start, end int) bool { return begins(b, start) && ends(b, end) }
 
-// digitAt reports whether there is a digit at i; i may be out of range.
+// digitAt reports whether there is a digit at i, which may be out of range.
 func digitAt(b []byte, i int) bool { return i >= 0 && i < len(b) && isDigit(b[i]) }
 
 // digitsEnd returns the end of the digits from i on.

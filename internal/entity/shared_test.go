@@ -12,7 +12,7 @@ import (
 // The real data is kept outside the project.
 const shared = "../../../shared/data/entities"
 
-// differs lists the examples with a different result here, and the reason.
+// differs lists the examples that give a different result here, with the reason.
 var differs = map[string]string{
 	"02192d74d0cb94344c9569c2e77901573d8d7903c3ebec3a957724895dca52c6b4": "a public key has no checksum",
 	"03b0bd634234abbb1ba1e986e884185c61cf43e001f9137f23c2c409273eb16e65": "a public key has no checksum",
@@ -44,8 +44,8 @@ func TestSharedAddressesAndPlates(t *testing.T) {
 	}
 }
 
-// TestSharedFindings checks that everything found by other programs is found at the same
-// position, except for phone numbers in national form.
+// TestSharedFindings checks that everything that other programs find is found at the same
+// place, except for phone numbers in national form.
 func TestSharedFindings(t *testing.T) {
 	for _, c := range []struct {
 		file, kind  string

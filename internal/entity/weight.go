@@ -1,7 +1,6 @@
 package entity
 
-// units holds, for each unit, the number of places by which the point moves in a conversion
-// to grams.
+// units has, for each unit, the place of the point when converting to grams.
 var units = newWords(map[string]int{
 	"kg": 3, "kgs": 3, "kilo": 3, "kilos": 3, "kilogram": 3, "kilograms": 3, "kilogramm": 3, "kilogramme": 3,
 	"kilogrammes": 3, "kilogramo": 3, "kilogramos": 3,

@@ -1,7 +1,7 @@
-// Package language finds the language of a text from its letters and words. The answer is a
-// statistical guess from the text alone: the same text always gets the same answer,
+// Package language finds the language of a text from its letters and words. The answer is
+// a statistical guess from the text alone: the same text always gets the same answer,
 // whatever texts came before. Only the first 32 words within the first 4,096 bytes are
-// examined. Words with digits, links and addresses do not count, and neither do words of
+// looked at. Words with digits, links and addresses do not count, and neither do words of
 // more than 24 letters.
 package language
 
@@ -18,7 +18,7 @@ const Version = "1"
 
 // These are the answers that are not a language.
 const (
-	Unknown = "unknown" // too few words, or words that fit several languages equally well
+	Unknown = "unknown" // too few words, or words that fit no language better than another
 	Mixed   = "mixed"   // words of two languages, in about equal parts
 )
 
@@ -33,7 +33,7 @@ const (
 	latin script = iota
 	cyrillic
 	arab
-	han // this script and those below have no model, since each is used for one language
+	han // this script and those below have no model, since each has one language
 	kana
 	hangul
 	greek
@@ -75,7 +75,7 @@ var scriptTags = [scripts]string{
 	bengali: "bn", gurmukhi: "pa", gujarati: "gu", tamil: "ta", telugu: "te",
 }
 
-// names holds the English names of the answers.
+// names are the English names of the answers.
 var names = map[string]string{
 	"en": "English", "nl": "Dutch", "fr": "French", "de": "German", "es": "Spanish", "pt": "Portuguese", "it": "Italian", "sq": "Albanian",
 	"sh": "Bosnian, Croatian or Serbian", "tr": "Turkish", "pl": "Polish", "ro": "Romanian", "hu": "Hungarian", "cs": "Czech", "sk": "Slovak",
@@ -100,23 +100,23 @@ const (
 	mostLetters = 24      // maximum number of letters in a word
 	mostKey     = 12      // maximum number of bytes in a remembered word
 	firstCache  = 1 << 10 // initial number of places for remembered words
-	mostCache   = 1 << 15 // maximum number of places, of 64 bytes each: a larger table would not fit in a processor's cache, and would be no faster than scoring again
+	mostCache   = 1 << 15 // maximum number of places, of 64 bytes each: more would not fit in a processor's cache, and then scoring again is as fast
 )
 
 // The thresholds were chosen using lingua's test data and the sentences in the tests.
 // Margins are differences of logarithms of probabilities, in steps of the table.
 const (
 	leastMargin = 4 * steps // minimum lead of the best language over the second
-	clearWord   = 2 * steps // minimum lead of a word's own language over the language of the text for the word to count towards a mixture
-	clearPart   = 8 * steps // the same, for all words in a part together
+	clearWord   = 2 * steps // minimum lead of a word's own language over the text's for the word to count towards a mixture
+	clearPart   = 8 * steps // the same, for all words of a part together
 	leastWords  = 3         // minimum number of words in a part of a mixture
 	leastShort  = 2         // minimum number of letters of a text whose script has only one language
 )
 
-// A Detector finds languages. It caches the scores of words, which never changes an answer.
-// Each goroutine needs its own.
+// A Detector finds languages. It remembers the scores of words that it has seen, but this
+// never changes an answer. Each goroutine needs its own.
 type Detector struct {
-	cache   []word // two places for each hash of a word
+	cache   []word // two places for each of the hashes of words
 	taken   int    // number of places taken in cache
 	words   [mostWords]word
 	n       int // number of words
@@ -128,8 +128,8 @@ type Detector struct {
 // most is the maximum number of languages of a script with a model.
 const most = 24
 
-// A word holds its scores for the languages of its script, in the order of the table. It
-// has the size of a line of the processor's cache.
+// A word holds its scores for each language of its script, from the first one on. It is
+// as long as a line of the processor's cache.
 type word struct {
 	scores [most]int16
 	key    [mostKey]byte
@@ -264,7 +264,8 @@ func (d *Detector) word(text string, i int) int {
 	return i
 }
 
-// add adds a word to the words of the text, using its cached scores if there are any.
+// add adds a word to the words of the text, using its scores from the cache if they are
+// there.
 func (d *Detector) add(key []byte, of script, letters int, digits bool) {
 	w := &d.words[d.n]
 	switch {
@@ -323,7 +324,7 @@ func (d *Detector) cached(key []byte, of script) *word {
 	return last
 }
 
-// ofWords returns the language of the words in a script.
+// ofWords returns the language of the words of a script.
 func (d *Detector) ofWords(of script) string {
 	var tally [darija + 1]int
 	words := 0
@@ -349,8 +350,8 @@ func (d *Detector) ofWords(of script) string {
 	return tags[models[of][0]+first]
 }
 
-// sum returns the language of a script with the best total score over all words, and its
-// lead over the second. Words in Moroccan Arabic do not count for other languages.
+// sum returns the language of a script with the best score over all words, and its lead
+// over the second. Words of Moroccan Arabic do not count for other languages.
 func (d *Detector) sum(of script) (first int, margin int32) {
 	var scores [most]int32
 	for i := range d.words[:d.n] {

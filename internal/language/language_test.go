@@ -138,7 +138,7 @@ func TestTableIsMadeOfLingua(t *testing.T) {
 }
 
 // TestLinguaTexts measures the answers on the texts that lingua is tested with: the folder
-// cmd/language-testdata in its repository, which is not part of its module.
+// cmd/language-testdata of its repository, which its module lacks.
 func TestLinguaTexts(t *testing.T) {
 	dir := os.Getenv("ARGUS_LINGUA_TEXTS")
 	if dir == "" {

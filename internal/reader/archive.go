@@ -155,7 +155,7 @@ func (w *walk) file(name, path string, file io.ReaderAt, size int64, depth int) 
 		return w.give(f)
 	}
 	if depth == w.limits.Depth {
-		return w.problem(path, "archives are nested more than %d deep", depth)
+		return w.problem(path, "want archives nested at most %d deep, found a deeper one", depth)
 	}
 	inside := ""
 	if path != "" {
@@ -289,7 +289,7 @@ func (w *walk) unpack(file io.ReaderAt, size int64, entry *ZipEntry) (_ *Spool, 
 	}
 	var bad error
 	if entry.data+packed > size {
-		bad = badEntry("the entry is truncated: %d of its %d bytes are there", size-entry.data, packed)
+		bad = badEntry("the entry is cut off: %d of its %d bytes are there", size-entry.data, packed)
 		packed = max(0, size-entry.data)
 	}
 	w.stored.Reset(io.NewSectionReader(file, entry.data, packed))

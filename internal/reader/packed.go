@@ -143,7 +143,7 @@ func (w *walk) pour(what string, s *Spool, stored *countingReader, content io.Re
 		case errors.Is(err, io.EOF):
 			return nil, nil
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return &EntryError{reason: fmt.Sprintf("the %s is truncated: its compressed bytes end early, after %d bytes of content", what, s.Size)}, nil
+			return &EntryError{reason: fmt.Sprintf("the %s is cut off: its compressed bytes end early, after %d bytes of content", what, s.Size)}, nil
 		default:
 			return &EntryError{reason: fmt.Sprintf("the %s is damaged: its compressed bytes are invalid after %d bytes of content", what, s.Size)}, nil
 		}
@@ -170,7 +170,7 @@ func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, dept
 			err = seekErr
 		}
 		if err != nil {
-			return w.problem(path, "the archive is truncated or damaged before byte %d (%v); the rest of it is not read", at, err)
+			return w.problem(path, "the archive is cut off or damaged before byte %d (%v); the rest of it is not read", at, err)
 		}
 		label := entryName([]byte(withoutDots(h.Name)))
 		if w.entries++; w.entries > w.limits.Entries {
@@ -184,7 +184,7 @@ func (w *walk) tar(name, inside, path string, file io.ReaderAt, size int64, dept
 		default:
 			there := min(h.Size, size-at)
 			if there < h.Size {
-				if err := w.problem(inside+label, "the entry is truncated: %d of its %d bytes are there; it is read as it is", there, h.Size); err != nil {
+				if err := w.problem(inside+label, "the entry is cut off: %d of its %d bytes are there; it is read as it is", there, h.Size); err != nil {
 					return err
 				}
 			}
@@ -212,7 +212,7 @@ func (w *walk) tarEnd(path string, file io.ReaderAt, size int64) error {
 		return fmt.Errorf("read the end of an archive: %w", err)
 	}
 	if len(bytes.Trim(end, "\x00")) > 0 {
-		return w.problem(path, "the archive has no end: it may have been truncated after its last entry")
+		return w.problem(path, "the archive has no end: it may have been cut off after its last entry")
 	}
 	return nil
 }
@@ -304,8 +304,8 @@ var looks = []struct {
 	{CompoundMagic, 0, "", "an Office document or another compound file"},
 	{databaseMagic, 0, "", "an SQLite database of an unknown program" + proposes},
 	{zipLocal, 0, "", "a zip archive"},
-	{"{", 0, "", "JSON in an unknown form, or truncated: argus map proposes how to read it, --format names a reader, --via a program of yours"},
-	{"[", 0, "", "JSON in an unknown form, or truncated: argus map proposes how to read it, --format names a reader, --via a program of yours"},
+	{"{", 0, "", "JSON in an unknown form, or cut off: argus map proposes how to read it, --format names a reader, --via a program of yours"},
+	{"[", 0, "", "JSON in an unknown form, or cut off: argus map proposes how to read it, --format names a reader, --via a program of yours"},
 	{"<!DOCTYPE", 0, "", "XML or HTML with a document type, which Argus does not follow: --format names a reader"},
 	{"<?xml", 0, "", "XML in an unknown form: --format names a reader, --via a program of yours"},
 }

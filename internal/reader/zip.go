@@ -64,7 +64,7 @@ func (e *ZipEntry) Content(file io.ReaderAt, size int64) (io.Reader, error) {
 		return nil, errors.New("a part is encrypted, and no password is held")
 	}
 	if e.Packed < 0 || e.data+e.Packed > size {
-		return nil, errors.New("a part is truncated")
+		return nil, errors.New("a part is cut off")
 	}
 	stored := bufio.NewReader(io.NewSectionReader(file, e.data, e.Packed))
 	switch e.method {
@@ -93,7 +93,7 @@ func OpenZip(file io.ReaderAt, size int64) (*zipDirectory, error) {
 	}
 	end := bytes.LastIndex(tail[:max(0, len(tail)-zipEndSize+4)], []byte(zipEnd))
 	if end < 0 {
-		return nil, fmt.Errorf("the archive has no directory: it was truncated")
+		return nil, fmt.Errorf("the archive has no directory: it was cut off")
 	}
 	record := tail[end:]
 	entries := uint64(binary.LittleEndian.Uint16(record[10:]))
@@ -153,7 +153,7 @@ func (d *zipDirectory) Next() (*ZipEntry, error) {
 		return nil, io.EOF
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the archive's directory is truncated in entry %d", d.read+1)
+		return nil, fmt.Errorf("the archive's directory is cut off in entry %d", d.read+1)
 	}
 	d.read++
 	nameSize := int(binary.LittleEndian.Uint16(header[28:]))
@@ -161,7 +161,7 @@ func (d *zipDirectory) Next() (*ZipEntry, error) {
 	commentSize := int(binary.LittleEndian.Uint16(header[32:]))
 	rest := make([]byte, nameSize+extraSize+commentSize)
 	if _, err := io.ReadFull(d.r, rest); err != nil {
-		return nil, fmt.Errorf("the archive's directory is truncated in entry %d", d.read)
+		return nil, fmt.Errorf("the archive's directory is cut off in entry %d", d.read)
 	}
 	size, packed, offset := header[24:28], header[20:24], header[42:46]
 	e := newZipEntry(header[8:], rest[:nameSize])
@@ -290,7 +290,7 @@ func (e *ZipEntry) readDescriptor(file io.ReaderAt, fileSize, packed, size int64
 	at := e.data + packed
 	b := make([]byte, min(24, fileSize-at))
 	if n, _ := file.ReadAt(b, at); n < len(b) || n < 12 {
-		return badEntry("the entry is truncated: its checksum is missing")
+		return badEntry("the entry is cut off: its checksum is missing")
 	}
 	b = bytes.TrimPrefix(b, []byte(zipDescriptor))
 	switch {

@@ -14,8 +14,9 @@ import (
 	"github.com/argus-evidence/argus"
 )
 
-// A Key identifies the content of a message: messages with equal keys have the same content. A
-// key depends only on the message. Messages without content to compare have the zero key.
+// A Key identifies the content of a message: messages with equal keys have the same
+// content. It depends only on the message. Messages without content to compare have the
+// zero key.
 //
 // The content is the service, the sender, the sent time with its precision, the title (of a
 // mail the subject), the text, the attachments, and whether it is a poll. Receivers,
@@ -29,9 +30,9 @@ import (
 // service, a message whose sent time is unknown, a locked message, and a message with neither a
 // text nor an attachment whose bytes are held.
 //
-// Two different contents with the same key are not to be expected: among n different messages
-// sent at the same moment, the probability is n²/2¹²⁹, and making such a pair deliberately
-// takes about 2⁶⁴ attempts.
+// Two different contents with the same key are not to be expected: among n different
+// messages sent at the same moment, the probability is n²/2¹²⁹, and making such a pair on
+// purpose takes about 2⁶⁴ attempts.
 type Key struct {
 	Micros int64 // the sent time
 	// Sum is a part of the SHA-256 of the rest, zero in the zero key.
@@ -83,8 +84,8 @@ func appendSized(b []byte, list ...string) []byte {
 	return b
 }
 
-// plainEnd is the number of bytes that appendPlain appends after a text. The first of them
-// does not occur in UTF-8, so no text contains it.
+// plainEnd is the number of bytes that appendPlain appends after a text. No text contains the
+// first of them, since it is not UTF-8.
 const plainEnd = 1
 
 // appendPlain appends a text in the form in which contents are compared.

@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// mostHeld is the maximum number of problems that are held back until a reader is
-	// chosen; a reader that finds a message after more problems starts again.
+	// mostHeld is how many problems are held back until a reader is chosen; a reader
+	// that finds a message after more of them begins again.
 	mostHeld = 256
-	// mostSuggested is the maximum number of problems before the first message in a format
+	// mostSuggested is how many problems may precede the first message of a format
 	// that only the neighbouring files suggest.
 	mostSuggested = 8
 )
 
-// choose reads a file with the first claimed format that finds a message in it: a format
-// that finds only problems passes the file on to the next. If no format finds a message,
-// the first that found a problem takes the file; but if only the neighbours suggest a
-// format, the file is left without one.
+// choose reads a file with the first of its claims that finds a message in it: a format
+// that finds only problems passes the file on to the next. If none finds a message, the
+// first with a problem takes the file; but a file whose format only its neighbours suggest
+// is then left without a format.
 func (w *work) choose(ctx context.Context, in reader.Input, claims []reader.Claim, suggested bool, e *Event, got *reached) error {
 	file, first := e.File, -1
 	for i, c := range claims {
@@ -52,8 +52,8 @@ func (w *work) choose(ctx context.Context, in reader.Input, claims []reader.Clai
 	return r.read(ctx, in, format)
 }
 
-// noteOf returns a note for the messages in a file if another format is equally sure of the
-// file, and nil otherwise.
+// noteOf returns the note for the messages of a file if another format is as sure of
+// it, or nil if none is.
 func noteOf(claims []reader.Claim, taken int) []argus.Field {
 	var others []string
 	for i, c := range claims {
@@ -64,13 +64,13 @@ func noteOf(claims []reader.Claim, taken int) []argus.Field {
 	if others == nil {
 		return nil
 	}
-	return []argus.Field{argus.Assumed("format", claims[taken].Format.Name+"; equally sure of the file: "+strings.Join(others, ", "))}
+	return []argus.Field{argus.Assumed("format", claims[taken].Format.Name+"; as sure of the file: "+strings.Join(others, ", "))}
 }
 
 // reading is the state of reading a file in one format.
 type reading struct {
 	*work
-	e    *Event // its File is nil after it has been passed on
+	e    *Event // its File is nil once it has been passed on
 	got  *reached
 	note []argus.Field // for each message
 	most int           // problems before the first message, -1 for no limit
@@ -80,7 +80,7 @@ type reading struct {
 	held     []reader.Item
 }
 
-// take passes on the file and the items that were held back.
+// take passes on the file and the items held back.
 func (r *reading) take() error {
 	r.taken = true
 	if err := r.hand(*r.e); err != nil {
@@ -104,8 +104,8 @@ func (r *reading) item(item reader.Item) error {
 	return r.hand(Event{Item: item})
 }
 
-// zeroIsNoTime removes times equal to 0 from a message: programs write 0 when a time is
-// missing.
+// zeroIsNoTime removes the moment 0, which programs write when a time is missing, from
+// the times of a message.
 func zeroIsNoTime(m *argus.Message) {
 	for _, t := range [...]struct {
 		name string
@@ -118,8 +118,8 @@ func zeroIsNoTime(m *argus.Message) {
 	}
 }
 
-// read passes on the items of a format after the first message, with which the format takes
-// the file.
+// read passes on the items of a format, once it has taken the file with its first
+// message.
 func (r *reading) read(ctx context.Context, in reader.Input, format *reader.Format) error {
 	*r.got = reached{}
 	for item, err := range format.Items(ctx, in) {

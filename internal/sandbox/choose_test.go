@@ -17,9 +17,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// TestChoose gives files to formats whose names state the items that they find: m a
-// message, p a problem, s a count, e an error, P many problems. It checks which format
-// takes the file and which items it yields.
+// TestChoose gives files to formats that find the items in their names: m a message, p a
+// problem, s a count, e an error; P is many problems. It checks which format takes the
+// file, and which items come out.
 func TestChoose(t *testing.T) {
 	format := func(finds string) *reader.Format {
 		finds, _, _ = strings.Cut(finds, "=")
@@ -64,8 +64,8 @@ func TestChoose(t *testing.T) {
 		{"P pm", false, "pm/1 pm"},
 		{"P pp", false, "P/1 " + strings.Repeat("p", 2*mostHeld)},
 		{"Pmp mm", false, "Pmp/1 " + strings.Repeat("p", 2*mostHeld) + "mp"},
-		{"m mm=", false, "m/1 m assumed: m; equally sure of the file: mm"},
-		{"p m=", false, "m/1 m assumed: m; equally sure of the file: p"},
+		{"m mm=", false, "m/1 m assumed: m; as sure of the file: mm"},
+		{"p m=", false, "m/1 m assumed: m; as sure of the file: p"},
 		{few + "m", true, few + "m/1 " + few + "m"},
 		{many + "m", true, "none "},
 		{"p", true, "none "},
@@ -108,7 +108,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestZeroIsNoTime reads times equal to 0 in the formats of several programs.
+// TestZeroIsNoTime reads the moment 0 from several programs' formats.
 func TestZeroIsNoTime(t *testing.T) {
 	zero := argus.Time{Raw: "0", Precision: argus.Second}
 	m := &argus.Message{Service: "x", From: "a", Sent: zero, Read: zero, Received: argus.Time{Micros: 1, Precision: argus.Micro}}

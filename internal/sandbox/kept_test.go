@@ -21,7 +21,7 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// kept stores content as an original in blocks.
+// kept keeps content as an original in blocks.
 func kept(t *testing.T, s *original.Store, name string, content []byte) (Original, argus.FileName) {
 	t.Helper()
 	k, err := s.Put(t.Context(), bytes.NewReader(content))
@@ -54,8 +54,8 @@ func jsonLines(n int) []byte {
 	return b.Bytes()
 }
 
-// TestKeptOriginal checks that an original in blocks reads like the plain file, both in
-// this process and in a separate one, for a file of many blocks and for an archive.
+// TestKeptOriginal: an original in blocks reads like the plain file, in this process and
+// apart: a file of many blocks and an archive.
 func TestKeptOriginal(t *testing.T) {
 	s, _ := originals(t)
 	large := jsonLines(3000)
@@ -144,7 +144,7 @@ func TestWithheldFromReaders(t *testing.T) {
 	check("damaged")
 }
 
-// TestKeptBeside hands over more neighbouring files than may be open at the same time.
+// TestKeptBeside hands over more neighbouring files than may be open at once.
 func TestKeptBeside(t *testing.T) {
 	s, _ := originals(t)
 	for n := range 3 * mostKept {
@@ -163,7 +163,7 @@ func TestKeptBeside(t *testing.T) {
 	}
 }
 
-// A reader that keeps requesting keys but yields nothing is considered silent.
+// A reader that keeps asking for keys and yields nothing counts as silent.
 func TestAskingIsSilence(t *testing.T) {
 	s, _ := originals(t)
 	of, _ := kept(t, s, "chat", []byte("bad"))
@@ -176,8 +176,8 @@ func TestAskingIsSilence(t *testing.T) {
 	}
 }
 
-// If the beginning of a file is withheld, the file is a problem and not an error, and its
-// neighbours are read.
+// If the beginning is withheld, the file is a problem, not an error: its neighbours
+// are read.
 func TestBeginningWithheld(t *testing.T) {
 	s, _ := originals(t)
 	content := jsonLines(3)

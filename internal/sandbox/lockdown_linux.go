@@ -51,7 +51,7 @@ func lockDown(memory int64) error {
 	return nil
 }
 
-// limit limits writing, open files and memory.
+// limit bounds writing, open files and memory.
 func limit(memory int64) error {
 	held, err := dataBytes()
 	if err != nil {
@@ -86,8 +86,8 @@ func dataBytes() (uint64, error) {
 	return n << 10, err
 }
 
-// becomeNobody gives up root privileges. In a container without other users, root has no
-// special rights outside the container.
+// becomeNobody gives up root. In a container without other users, root has no special rights
+// outside it.
 func becomeNobody() error {
 	const nobody = 65534
 	for _, give := range []func() error{
@@ -102,9 +102,9 @@ func becomeNobody() error {
 	return nil
 }
 
-// allowed holds the system calls that the Go runtime needs, and those that read and write
-// open descriptors. None of them opens, connects to, starts, traces or signals anything
-// outside the process.
+// allowed are the system calls that the Go runtime needs, and those to read and write
+// open descriptors. None of them opens, connects, starts, traces or signals anything
+// outside.
 var allowed = slices.Concat([]uint32{
 	unix.SYS_READ, unix.SYS_PREAD64, unix.SYS_WRITE, unix.SYS_PWRITE64, unix.SYS_WRITEV, unix.SYS_CLOSE, unix.SYS_LSEEK,
 	unix.SYS_FSTAT, unix.SYS_FTRUNCATE, unix.SYS_RECVMSG, unix.SYS_SENDMSG,
@@ -117,10 +117,10 @@ var allowed = slices.Concat([]uint32{
 	unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
 }, allowedHere)
 
-// checked holds the system calls that are allowed only with certain arguments: signals may
-// go only to threads of this process, new threads must belong to it, the flags of a
-// descriptor may be read but no owner may be set for its signals, and memory must be
-// private to this process, not executable, and counted as data, which RLIMIT_DATA limits.
+// checked are system calls that are allowed only with some arguments: a signal goes to
+// a thread of this process, a new thread belongs to it, a descriptor's
+// flags are read and no owner is named for its signals, and memory is private to this
+// process, not executable, and counts as data, which RLIMIT_DATA bounds.
 func checked() []checkedCall {
 	const (
 		thread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD | unix.CLONE_SYSVSEM |
@@ -153,11 +153,11 @@ const (
 	refused = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 )
 
-// argument loads the lower half of an argument, on both architectures. The kernel ignores
-// the upper half of the arguments that are checked here.
+// argument loads the lower half of an argument, on both architectures. For the
+// arguments checked here, the kernel uses no more.
 func argument(n uint32) unix.SockFilter { return unix.SockFilter{Code: load, K: 16 + 8*n} }
 
-// oneOf rejects an argument that is not one of the values.
+// oneOf refuses an argument that is not one of the values.
 func oneOf(n uint32, values ...uint32) []unix.SockFilter {
 	p := []unix.SockFilter{argument(n)}
 	for i, v := range values {
@@ -166,12 +166,12 @@ func oneOf(n uint32, values ...uint32) []unix.SockFilter {
 	return append(p, unix.SockFilter{Code: give, K: refused})
 }
 
-// within rejects an argument with a bit that is not in bits.
+// within refuses an argument with a bit that is not in bits.
 func within(n, bits uint32) []unix.SockFilter {
 	return []unix.SockFilter{argument(n), {Code: some, K: ^bits, Jf: 1}, {Code: give, K: refused}}
 }
 
-// has rejects an argument that has none of the bits.
+// has refuses an argument that has none of the bits.
 func has(n, bits uint32) []unix.SockFilter {
 	return []unix.SockFilter{argument(n), {Code: some, K: bits, Jt: 1}, {Code: give, K: refused}}
 }

@@ -17,14 +17,14 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// call is a system call that the filter must reject, or allow only for this process.
+// A call that the filter must refuse, or must allow only for this process.
 type call struct {
 	name string
 	what uintptr
 	args [6]uintptr
 }
 
-// calls returns system calls. Some target the process whose number is victim, or a third
+// calls returns system calls. Some target the process with the number victim, or a third
 // process; all except the last few would work outside the sandbox. No process has the number
 // nobody.
 func calls(victim int) (refused, kept []call) {
@@ -67,8 +67,8 @@ func calls(victim int) (refused, kept []call) {
 		}
 }
 
-// tried makes the calls. It lists those that should have been rejected but were not, and
-// those that should have been allowed but were not.
+// tried makes the calls. It lists those that should have been refused and were not, and
+// those that should have been allowed and were not.
 func tried(victim int) (wrong []string) {
 	refused, kept := calls(victim)
 	for i, c := range append(refused, kept...) {
@@ -88,7 +88,7 @@ func reaches(_ reader.Input, text string) string {
 	return "wrong: " + strings.Join(tried(victim), ", ")
 }
 
-// TestReachesNobody checks that a compromised reader cannot signal another process, set an
+// TestReachesNobody: a compromised reader cannot signal another process, name an
 // owner for the signals of a descriptor, or have memory that is not counted.
 func TestReachesNobody(t *testing.T) {
 	other := exec.CommandContext(t.Context(), "sleep", "60")

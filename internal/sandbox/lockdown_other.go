@@ -11,10 +11,10 @@ import (
 
 // Lacks names the parts of a sandbox that this system does not have. It is empty if the
 // system has all of them.
-const Lacks = "a separate process, which this system does not confine"
+const Lacks = "a process of its own, which this system does not confine"
 
-// lockDown makes this process exit if it exceeds its memory limit, because these systems
-// have no common way to limit memory.
+// lockDown makes this process end itself if it exceeds its memory limit. The systems here
+// have no common way to limit it.
 func lockDown(memory int64) error {
 	go func() {
 		taken := []metrics.Sample{{Name: "/memory/classes/total:bytes"}}

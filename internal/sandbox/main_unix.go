@@ -22,8 +22,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// If this process was started to read files, Main runs the readers and does not return. A
-// program that reads files calls Main first, with the formats that it reads.
+// Main runs the readers, and does not return, if this process was started for that. A
+// program that reads files calls it first, with the formats that it reads.
 func Main(formats reader.Formats) {
 	if len(os.Args) != 2 || os.Args[1] != mainArgument {
 		return
@@ -35,7 +35,7 @@ func Main(formats reader.Formats) {
 	os.Exit(0)
 }
 
-// served is the state of the reading process in that process itself.
+// served is the reading process, seen from inside.
 type served struct {
 	work
 	conn    *net.UnixConn
@@ -69,7 +69,7 @@ func (a answer) read(kind frameKind, into any) error {
 }
 
 func serve(formats reader.Formats) error {
-	// The program decides when this process ends; Ctrl-C must not end it.
+	// The program decides when this process ends; Ctrl-C does not end it.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	f := os.NewFile(3, "program")
 	c, err := net.FileConn(f)
@@ -92,7 +92,7 @@ func serve(formats reader.Formats) error {
 	if err := s.take(set); err != nil {
 		return err
 	}
-	debug.SetMemoryLimit(set.Memory / 8 * 3) // live memory may exceed this limit, garbage may not
+	debug.SetMemoryLimit(set.Memory / 8 * 3) // live memory may exceed it, garbage may not
 	debug.SetGCPercent(800)                  // most of a reader's memory is short-lived garbage
 	debug.SetMaxStack(64 << 20)
 	if err := lockDown(set.Memory); err != nil {
@@ -102,8 +102,8 @@ func serve(formats reader.Formats) error {
 		return err
 	}
 	go func() {
-		// The findings of a reader are sent even if it finds nothing more for a while. An
-		// error is returned by the next send.
+		// A reader's findings are sent even if it finds nothing more. The next send returns an
+		// error, if there was one.
 		for range time.Tick(time.Second) {
 			_ = s.flush()
 		}
@@ -148,8 +148,8 @@ func (s *served) job(a answer) error {
 	return s.say(frameDone, end)
 }
 
-// receive takes frames from the program until the program exits; then this process ends,
-// whatever it is doing.
+// receive takes frames from the program until the program is gone; then this process
+// ends, whatever it is doing.
 func (s *served) receive() {
 	var files []*os.File
 	in := bufio.NewReader(readerFunc(func(b []byte) (int, error) {
@@ -176,7 +176,7 @@ func (s *served) receive() {
 			os.Exit(0)
 		}
 		a := answer{kind: kind, body: body}
-		if kind != frameHello { // it may have arrived together with the first file
+		if kind != frameHello { // it it may have come together with the first file
 			a.files, files = files, nil
 		}
 		s.answers <- a
@@ -195,7 +195,7 @@ func (s *served) say(kind frameKind, body any) error {
 	return s.sayRaw(kind, text)
 }
 
-// sayRaw sends a frame after everything that is waiting.
+// sayRaw sends a frame, after everything that is waiting.
 func (s *served) sayRaw(kind frameKind, body []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,11 +209,11 @@ func (s *served) put(kind frameKind, body []byte) error {
 		_, _ = s.out.Write(events)
 	}
 	_, _ = s.out.Write(appendFrameHead(nil, kind, len(body)))
-	_, err := s.out.Write(body) // Write returns an earlier error again
+	_, err := s.out.Write(body) // Write keeps an earlier error
 	return err
 }
 
-// begins tells the program which file is next, so that the program can report which file
+// begins tells the program which file is next, so that the program can name the file that
 // broke this process.
 func (s *served) begins(f *File) error {
 	var body []byte
@@ -267,7 +267,7 @@ type received struct {
 	Content
 	close  func() error
 	closed bool
-	// group requests the keys for a group of blocks.
+	// group asks for the keys of a group of blocks.
 	group func(group int) ([]byte, error)
 }
 
@@ -308,12 +308,12 @@ func (s *served) content(kept *keptFile, a answer) (Content, error) {
 	return r, nil
 }
 
-// group requests a group of blocks of a kept file.
+// group asks for a group of a kept file's blocks.
 func (s *served) group(of *received, number uint64, group int) ([]byte, error) {
 	s.asking.Lock()
 	defer s.asking.Unlock()
 	if of.closed {
-		return nil, os.ErrClosed // do not wait for a reader that is late
+		return nil, os.ErrClosed // a late reader is not waited for
 	}
 	a, err := s.exchange(frameAskGroup, binary.AppendUvarint(binary.AppendUvarint(nil, number), uint64(group)))
 	if err != nil {
@@ -329,7 +329,7 @@ func (s *served) group(of *received, number uint64, group int) ([]byte, error) {
 	return said.Group, nil
 }
 
-// question sends a question to the program and waits for the answer.
+// question asks the program something, and waits for its answer.
 func (s *served) question(kind frameKind, body []byte) (answer, error) {
 	s.asking.Lock()
 	defer s.asking.Unlock()

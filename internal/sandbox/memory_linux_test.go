@@ -10,8 +10,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader/all"
 )
 
-// TestArchiveOfManyFiles checks that the memory of a process does not grow with the number
-// of files that it reads.
+// TestArchiveOfManyFiles: the memory of a process does not grow with the number of files
+// that it reads.
 func TestArchiveOfManyFiles(t *testing.T) {
 	contents := []string{
 		`{"service":"sky","from":"A","to":["B"],"id":"message-number-%d","sent":"2021-02-14T12:03:11Z","text":"hello"}`,

@@ -9,8 +9,8 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// On these systems, a descriptor cannot be passed to a running process as on other systems,
-// so the readers run in this process.
+// On these systems a descriptor cannot be passed to a running process in the way used on
+// other systems, so the readers run in this process.
 const canStart = false
 
 // Lacks names the parts of a sandbox that this system does not have. It is empty if the

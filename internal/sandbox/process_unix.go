@@ -25,7 +25,7 @@ import (
 
 const canStart = true
 
-// process is a reading process as the program sees it.
+// process is a reading process, seen from the program.
 type process struct {
 	cmd    *exec.Cmd
 	conn   *net.UnixConn
@@ -36,7 +36,7 @@ type process struct {
 	endErr error
 }
 
-// headBuffer keeps the beginning of what is written to it.
+// headBuffer keeps the beginning of its input.
 type headBuffer struct{ bytes.Buffer }
 
 func (h *headBuffer) Write(b []byte) (int, error) {
@@ -64,7 +64,7 @@ func start(o Options) (*process, error) {
 		return nil, err
 	}
 	if runtime.GOOS == "linux" {
-		self = "/proc/self/exe" // the same program, even if another version has been installed since
+		self = "/proc/self/exe" // the same program, even if another was installed since
 	}
 	p := &process{conn: conn.(*net.UnixConn), ended: make(chan struct{})} //nolint:forcetypeassert // of a Unix socket
 	p.in = bufio.NewReaderSize(p.conn, 64<<10)
@@ -75,7 +75,7 @@ func start(o Options) (*process, error) {
 	p.cmd.Stderr = &p.said
 	p.cmd.ExtraFiles = []*os.File{ends[1]}
 	err = p.cmd.Start()
-	ends[1].Close() // from now on, only the other process keeps it open
+	ends[1].Close() // from now on, only the process's end keeps it open
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -136,13 +136,13 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended already
 }
 
-// why returns a short reason why the process ended. The process must have ended.
+// why says in a few words why the process ended. The process must have ended.
 func (p *process) why(o Options) string {
 	<-p.ended
 	said := p.said.String()
 	tooMuch := fmt.Sprintf("the reader needed more than %d MiB of memory", o.Memory>>20)
 	if strings.HasPrefix(said, "SIGSEGV") && strings.Contains(said, "\ngoroutine 0 ") {
-		// The garbage collector of Go 1.26 does not check whether an allocation succeeded.
+		// The garbage collector of Go 1.26 does not check whether it was given memory.
 		return tooMuch
 	}
 	for line := range strings.SplitSeq(said, "\n") {
@@ -197,23 +197,22 @@ type turn struct {
 	at     File    // the current file
 	begun  bool    // there is a current file
 	file   *File   // the current file, once its reader is known
-	got    reached // in the current file
+	got    reached // within it
 	files  int     // begun in this turn
 	bytes  int64   // of events
 	retire bool
 
-	// kept holds the files in blocks about which the process may ask, including the
+	// kept are the files in blocks that the process may ask about, including the
 	// neighbours that this turn opened.
 	kept    map[uint64]*original.File
 	besides map[uint64]*original.File
 	handed  uint64
 }
 
-// mostKept is the maximum number of files that a process may have open in addition to the
-// original.
+// mostKept is how many files a process may have open apart from the original.
 const mostKept = 16
 
-// hand returns a description of a file for the process, and its descriptors.
+// hand describes a file for the process, and returns its descriptors.
 func (t *turn) hand(file Content) (*keptFile, []*os.File, error) {
 	switch f := file.(type) {
 	case *os.File:
@@ -395,7 +394,7 @@ func (t *turn) frame(ctx context.Context, kind frameKind, body []byte) (done boo
 	return false, nil
 }
 
-// beside hands over a file that is next to the one being read.
+// beside hands over a file next to the one being read.
 func (t *turn) beside(b Beside) error {
 	kept, files, err := t.hand(b.File)
 	if err == nil {
@@ -416,7 +415,7 @@ func (t *turn) beside(b Beside) error {
 	return err
 }
 
-// gone ignores an error in sending to a process: the next receive shows why the process
+// gone drops an error in sending to a process: the next receive shows why the process
 // ended.
 func gone(err error) error {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
@@ -426,7 +425,7 @@ func gone(err error) error {
 }
 
 // mostBroken is how often one original may break a process before the rest of the original
-// is skipped.
+// is given up.
 const mostBroken = 16
 
 // apart runs a job in a process. If the process breaks, another process continues after
@@ -469,7 +468,7 @@ func (r *Readers) apart(ctx context.Context, j job, file Content, yield func(Eve
 	}
 }
 
-// event returns the event that states why reading the current file failed.
+// event returns the event that says why the reading of the current file broke.
 func (t *turn) event(broke reader.Item) Event {
 	e := Event{Item: broke, Broke: true}
 	if t.file == nil { // the file has not been reported yet

@@ -1,13 +1,15 @@
 // Package sandbox runs the readers of foreign files in a process that can do
 // nothing but compute.
 //
-// The process is this program, started again. It gets one file at a time as an open
-// descriptor. It can open nothing and reach nobody, and its memory, silence and output are
-// limited. If it breaks, only the current file is lost. Its output is untrusted.
+// The process is this program, started again. It gets one file at a time as an
+// open descriptor, can open nothing and reach nobody, and is bounded in memory,
+// silence and output. If it breaks, only the current file is lost. Its output is
+// untrusted.
 //
-// On Linux the kernel enforces this (seccomp, rlimits). On other Unix systems it is a
-// separate process with fewer restrictions, and on Windows the readers run in the calling
-// process: SECURITY.md lists the protections of each system.
+// On Linux the kernel enforces this (seccomp, rlimits). On other
+// systems of the Unix family it is a separate process with fewer restrictions,
+// and on Windows the readers run in the calling process: SECURITY.md lists the
+// protections of each system.
 package sandbox
 
 import (
@@ -39,8 +41,8 @@ type Options struct {
 	Limits  reader.Limits
 	// Memory is the maximum amount of memory of a process, in bytes. Default 1 GiB.
 	Memory int64
-	// Silence is the maximum time for which a process may send nothing; one second is added
-	// for each 4 MB of the file. Default 5 minutes.
+	// Silence is how long a process may send nothing; one second is added for each 4 MB of
+	// the file. Default 5 minutes.
 	Silence time.Duration
 	// Output is the maximum number of bytes of messages from one original. Default: 1 GiB
 	// plus 100 times the size of the original.
@@ -68,7 +70,7 @@ type Original struct {
 }
 
 // Content is an open file that can be handed to a process: an *os.File, or an
-// [original.File], whose descriptors are passed on and whose keys the process requests.
+// [original.File], whose descriptors are passed on and whose keys it asks for.
 type Content interface {
 	io.ReaderAt
 	io.Closer
@@ -78,7 +80,7 @@ type Content interface {
 // after reading.
 type Beside struct {
 	Original
-	// Size is the size of the file itself, in bytes.
+	// Size counts the bytes of the file itself.
 	Size int64
 }
 
@@ -87,14 +89,14 @@ type Beside struct {
 type Event struct {
 	File *File
 	Item reader.Item
-	// Broke means that the item is not a record in the file but the reason why reading
+	// Broke means that the item is not a record of the file: it states why reading
 	// ended early. The reason may differ the next time.
 	Broke bool
 }
 
 // File is a file that is read: an original, or a member of an archive.
 type File struct {
-	// Path and Problem are those of the [reader.File], and Name is that of its Input.
+	// Path and Problem are those of [reader.File], and Name is that of its Input.
 	Path, Name, Problem string
 	Size                int64
 	// Reader is the format that reads the file, as name/version, or empty if none
@@ -102,9 +104,9 @@ type File struct {
 	Reader string
 	// Looks describes a file that no format recognises ([reader.LooksLike]).
 	Looks string
-	// Hash is the SHA-256 of the file. It is set by [Readers.Files] with hashes, and for
-	// files to which others may refer: unrecognised files, and files of at most
-	// SiblingLimit bytes.
+	// Hash is the SHA-256 of its bytes, for [Readers.Files] with hashes and for files
+	// that others may refer to: unrecognised ones, and those of at most
+	// SiblingLimit.
 	Hash argus.Hash
 }
 
@@ -118,13 +120,13 @@ type Readers struct {
 // New makes readers. The caller must close them.
 func New(o Options) *Readers { return &Readers{o: o.withDefaults()} }
 
-// ErrNotHeld means that no confined process could be started for the readers, so nothing
+// ErrNotHeld means that no confined process could be started for the readers. Nothing
 // was read.
-var ErrNotHeld = errors.New("cannot start and confine a process for the readers")
+var ErrNotHeld = errors.New("no process for the readers can be started and confined")
 
 // Start starts the process for the first file, and returns once the system confines it.
-// Reading calls Start by itself; an earlier call shows in time if starting is impossible
-// (ErrNotHeld).
+// Reading does this by itself; calling Start before other work shows early if that is
+// impossible (ErrNotHeld).
 func (r *Readers) Start() error {
 	if !r.o.Apart || !canStart || r.process != nil {
 		return nil
@@ -151,8 +153,8 @@ func (r *Readers) Read(ctx context.Context, of Original) iter.Seq2[Event, error]
 	return r.run(ctx, job{Name: of.Name, Size: of.Size}, of.File)
 }
 
-// Files yields the files in an archive without their items, and with the hashes of files to
-// which others may refer. If the original is not an archive, it yields nothing.
+// Files yields the files in an archive without their items, with the hashes of those
+// that others may refer to. If the original is not an archive, it yields nothing.
 func (r *Readers) Files(ctx context.Context, of Original) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		head := make([]byte, reader.ArchiveHead)
@@ -181,9 +183,9 @@ func (r *Readers) Text(ctx context.Context, of Original, format string) iter.Seq
 	return r.run(ctx, job{Name: of.Name, Size: of.Size, Format: format}, of.File)
 }
 
-// Suggested yields the files in an original that formats lists, with their items. Each file
-// is read in the listed format, which is that of its neighbours; a file without a message
-// in that format has no Reader, as in Read.
+// Suggested yields the files of an original listed in formats, with their items. Each is
+// read in the given format, in which its neighbours are read; a file without a message in
+// that format has no Reader, as in Read.
 func (r *Readers) Suggested(ctx context.Context, of Original, formats map[string]string) iter.Seq2[Event, error] {
 	return r.run(ctx, job{Name: of.Name, Size: of.Size, Beside: formats}, of.File)
 }

@@ -90,7 +90,7 @@ func recurse(n int) string {
 func spoiled(name string, do func(in reader.Input, text string) string) *reader.Format {
 	return &reader.Format{
 		Name: name, Version: 1,
-		Detect: func(reader.Sample) int { return 0 }, // only the actor
+		Detect: func(reader.Sample) int { return 0 }, // only who is named
 		Read: func(_ context.Context, in reader.Input) iter.Seq2[reader.Item, error] {
 			return func(yield func(reader.Item, error) bool) {
 				content, _ := io.ReadAll(in.Reader())
@@ -113,8 +113,7 @@ func spoiled(name string, do func(in reader.Input, text string) string) *reader.
 	}
 }
 
-// tries makes the attempts that a compromised reader would make, and lists those that
-// succeeded.
+// tries makes the attempts of a compromised reader, and lists those that succeeded.
 func tries(_ reader.Input, text string) string {
 	var done []string
 	try := func(what string, err error) {
@@ -209,8 +208,8 @@ func shown(t *testing.T, r *Readers, of Original) []string {
 	return lines
 }
 
-// TestBrokenReaders checks that whatever a reader does, only its file is lost: everything
-// read before remains, and later files are read.
+// TestBrokenReaders: whatever a reader does, only its file is lost. Everything read
+// before remains, and later files are read.
 func TestBrokenReaders(t *testing.T) {
 	const kept = "; records before byte 3 of 3 are kept, the rest of the file is not"
 	archive := zipped(t, "1.txt", "good one", "2.txt", "bad", "3.txt", "good three")
@@ -261,7 +260,7 @@ func TestBrokenReaders(t *testing.T) {
 	}
 }
 
-// The reason for an early end states how far reading got.
+// The reason for an early end says how far the reading got.
 func TestReached(t *testing.T) {
 	var got reached
 	want := func(reason string, at argus.Where) {
@@ -297,7 +296,7 @@ func TestBabblingReader(t *testing.T) {
 	}
 }
 
-// TestManyBroken checks that reading ends if an archive breaks one process after another.
+// TestManyBroken checks that an archive that breaks one process after another is given up.
 func TestManyBroken(t *testing.T) {
 	var pairs []string
 	for i := range 30 {
@@ -311,7 +310,7 @@ func TestManyBroken(t *testing.T) {
 	}
 }
 
-// TestLockedDown makes the attempts from inside the process.
+// TestLockedDown tries from within.
 func TestLockedDown(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		t.Skip("the kernel holds readers to this on Linux only")
@@ -329,8 +328,8 @@ func TestLockedDown(t *testing.T) {
 	}
 }
 
-// TestSameApart checks that a separate process yields the same as reading in this process,
-// and that messages lose nothing in transit.
+// TestSameApart: a process yields the same as reading in this process, and messages
+// lose nothing on the way.
 func TestSameApart(t *testing.T) {
 	list, err := filepath.Glob("../reader/testdata/*/*")
 	if err != nil || len(list) < 20 {
@@ -417,7 +416,7 @@ func fill(v reflect.Value, n *int) {
 	}
 }
 
-// FuzzEvents checks that the program survives whatever a process sends.
+// FuzzEvents: whatever a process sends, the program survives.
 func FuzzEvents(f *testing.F) {
 	e := Event{File: new(File), Item: reader.Item{Message: new(argus.Message)}}
 	fill(reflect.ValueOf(&e).Elem(), new(int))
@@ -432,7 +431,7 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// TestCancel checks that a looping process can be ended at once.
+// TestCancel ends a looping process at once.
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := New(Options{Formats: all.Formats(), Apart: true, Format: "loops"})
@@ -487,8 +486,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// cpu returns the CPU time used by this process and the processes that it waited for, in
-// nanoseconds.
+// cpu returns the time used by this process and those that it waited for, in ns.
 func cpu(b *testing.B) (sum int64) {
 	b.Helper()
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {

@@ -11,10 +11,9 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// The two processes exchange frames: the length of the rest in 4 bytes, a byte for the kind
-// of frame, and the body. Both processes run the same program, so the format has no
-// versions. The reading process is not trusted: everything that it sends is limited and
-// checked.
+// The two processes talk in frames: the length of the rest in 4 bytes, a byte for the
+// kind of frame, and the body. Both processes run the same program, so the format has no
+// versions. The reading process is not trusted: everything it sends is bounded and checked.
 
 type frameKind byte
 
@@ -32,9 +31,9 @@ const (
 	frameReady     frameKind = 'R' // the process is locked down; no body
 	frameBegin     frameKind = 'B' // a File, before its content is read; no body once it has been read
 	frameEvents    frameKind = 'E' // events
-	frameAskBeside frameKind = 'S' // the name of a file in the delivery
+	frameAskBeside frameKind = 'S' // the name of a file of the delivery
 	frameAskTemp   frameKind = 'T' // asks for a temporary file
-	frameAskGroup  frameKind = 'G' // the number of a kept file, and the number of a group of its blocks
+	frameAskGroup  frameKind = 'G' // a kept file's number, and the number of a group of its blocks
 	frameClose     frameKind = 'C' // the number of a kept file that is no longer read
 	frameDone      frameKind = 'D' // the job is done: whether to retire, and an error
 )
@@ -42,7 +41,7 @@ const (
 // settings are the Options that a process needs.
 type settings struct {
 	Format string
-	// Reading has no Zone; the field Zone holds its name.
+	// Reading lacks its Zone, which the field Zone names.
 	Reading reader.Options
 	Zone    string
 	Limits  reader.Limits
@@ -66,8 +65,8 @@ type keptFile struct {
 	Rest bool
 }
 
-// groupAnswer is a group of blocks of a kept file with their keys, or the reason why there
-// is none.
+// groupAnswer is a group of a kept file's blocks with their keys, or the reason why
+// there is none.
 type groupAnswer struct {
 	Group []byte
 	Error string
@@ -195,7 +194,7 @@ func appendFile(b []byte, f *File) []byte {
 	return append(b, f.Hash[:]...)
 }
 
-// appendMessage writes every field of a message; a test checks this.
+// appendMessage writes every field of a message; a test checks that.
 func appendMessage(b []byte, m *argus.Message) []byte {
 	b = appendText(b, m.Service)
 	b = appendText(b, m.Conversation)
@@ -384,8 +383,8 @@ func (d *decoder) hash() (h argus.Hash) {
 	return h
 }
 
-// list makes a list of the length that the frame states. The size of an element is at least
-// least bytes.
+// list makes a list of the length that the frame states. Each element takes at least least
+// bytes.
 func list[T any](d *decoder, least int) []T {
 	n := d.uint()
 	if n > uint64(len(d.left)/least) {

@@ -14,14 +14,14 @@ import (
 	"github.com/argus-evidence/argus/internal/reader"
 )
 
-// errStopped means that the receiver wants no more items.
+// errStopped means that the receiver wants no more.
 var errStopped = errors.New("stopped")
 
 // job is the reading of one original.
 type job struct {
 	Name string
 	Size int64
-	// Skip is the number of files in the original that have already been read.
+	// Skip is how many files in the original have already been read.
 	Skip int `json:",omitempty"`
 	// Hash means that the files are listed, not read.
 	Hash bool `json:",omitempty"`
@@ -34,7 +34,7 @@ type job struct {
 	Kept *keptFile `json:",omitempty"`
 }
 
-// reached is how far reading a file has got.
+// reached is how far the reading of a file got.
 type reached struct {
 	items uint64
 	where argus.Where // of the last item with a place
@@ -50,8 +50,8 @@ func (r *reached) add(i reader.Item) {
 	}
 }
 
-// item makes an item from the reason why reading a file ended. It states where, because the
-// rest of the file is not kept.
+// item makes an item from the reason why reading a file ended. It says where, because
+// the rest of the file is not kept.
 func (r *reached) item(problem string, size int64) reader.Item {
 	at := argus.Where{Offset: r.where.Offset + r.where.Length}
 	if r.where.Record > 0 {
@@ -74,8 +74,8 @@ type work struct {
 	reading reader.Options
 	limits  reader.Limits
 	formats reader.Formats
-	// begin, if set, is called with a file before its content is examined, and with nil
-	// after the file has been read.
+	// begin, if set, is told of a file before its content is looked at, and of
+	// nil when it has been read.
 	begin func(*File) error
 	give  func(Event) error
 	ask   func(ctx context.Context, name string) (Beside, bool, error)
@@ -83,9 +83,9 @@ type work struct {
 	giving   bool              // set while the receiver runs: its panics are not the reader's
 	siblings map[string][]byte // neighbouring files, by path
 	held     int               // bytes of siblings
-	fault    error             // an error on this machine in a search for neighbours
-	// retire means that this process should not continue: after a panic, or after a
-	// database, whose library is not memory safe.
+	fault    error             // an error of this machine while looking for neighbours
+	// retire means that this process should not continue after a panic, or after a database,
+	// whose library is not memory safe by itself.
 	retire bool
 }
 
@@ -97,7 +97,7 @@ func (w *work) do(ctx context.Context, j job, file Content) error {
 	n := 0
 	for f, err := range w.formats.Files(ctx, j.Name, file, j.Size, w.limits) {
 		if _, ok := errors.AsType[*original.Unreadable](err); ok {
-			// This is not an error on this machine: the beginning of the original was removed.
+			// This is not an error of this machine: the beginning of the original was removed.
 			return w.hand(Event{File: &File{Name: j.Name, Size: j.Size, Problem: "the file cannot be read: " + err.Error()}})
 		}
 		if err != nil {
@@ -179,15 +179,15 @@ func (w *work) hand(e Event) error {
 	return err
 }
 
-// firstLine returns the beginning of the first line of a text that may be long and hostile.
+// firstLine is the beginning of a text that may be long and hostile.
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(s[:min(len(s), 300)], "\n")
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 // claims returns the formats that may read a file, in the order in which they are tried. A
-// format that the operator names is not forced on binary files. A file that no format
-// recognises is tried in the format of its neighbours.
+// format that the operator names is not forced on binary files, and the format of its
+// neighbours is tried on a file that no format recognises.
 func (w *work) claims(j job, f reader.File) []reader.Claim {
 	name, beside := j.Format, j.Beside[f.Path]
 	if name == "" && beside != "" {
@@ -209,13 +209,14 @@ func (w *work) byName(name string) *reader.Format {
 }
 
 // SiblingLimit is the maximum size of a neighbouring file that is held, and siblingsLimit
-// the maximum total size of those held at the same time, in bytes.
+// the maximum size of all that are held at once, in bytes.
 const (
 	SiblingLimit  = 64 << 20
 	siblingsLimit = 2 * SiblingLimit
 )
 
-// sibling returns a file in the delivery for a reader that looks up names in other files.
+// sibling returns a file of the delivery for a reader that looks up names in other
+// files.
 func (w *work) sibling(ctx context.Context, name string) (io.ReaderAt, int64, bool) {
 	content, ok := w.siblings[name]
 	if !ok {
@@ -235,7 +236,7 @@ func (w *work) sibling(ctx context.Context, name string) (io.ReaderAt, int64, bo
 	return bytes.NewReader(content), int64(len(content)), true
 }
 
-// fetch reads a file in the delivery, which may be inside an archive.
+// fetch reads a file of the delivery, which may be in an archive.
 func (w *work) fetch(ctx context.Context, name string) ([]byte, bool, error) {
 	b, ok, err := w.ask(ctx, name)
 	if err != nil || !ok {

@@ -1,8 +1,7 @@
 // Package survey looks at the beginning of a source of an unknown program, proposes a map
 // for it, and shows its first records as the map reads them.
 //
-// It stores nothing. The source is untrusted, so it is read in the same process as all
-// readers.
+// It takes nothing in. The source is foreign, so it is read where all readers run.
 package survey
 
 import (
@@ -22,29 +21,29 @@ import (
 	"github.com/argus-evidence/argus/internal/sandbox"
 )
 
-// Options control how a source is surveyed.
+// Options say how to look at a source.
 type Options struct {
 	Formats reader.Formats
 	// Apart runs the reader in a process of its own ([sandbox.Options]).
 	Apart  bool
 	Limits reader.Limits
-	// Countries are the countries of the case ([reader.Options]). Default none.
+	// Countries are those of the case ([reader.Options]). Default none.
 	Countries []string
-	// From is the initial map. Default: a map is proposed.
+	// From is the map to begin with. Default: a map is proposed.
 	From *mapping.Map
 	// Set lists corrections, such as from=party, sent.time=ms, records=messages[].
 	Set []string
 }
 
-// ErrCorrection means that a correction is invalid.
-var ErrCorrection = errors.New("invalid correction")
+// ErrCorrection means that a correction makes no sense.
+var ErrCorrection = errors.New("a correction makes no sense")
 
 // Shown is a map, its reasons, and the first records that it reads.
 type Shown struct {
 	table.Proposal
 	Records  []Record `json:"first,omitempty"`
 	Problems []string `json:"problems,omitempty"`
-	// Lacks is the reason why the map cannot be used yet.
+	// Lacks is why the map cannot be used yet.
 	Lacks string `json:"lacks,omitempty"`
 }
 
@@ -69,7 +68,7 @@ func Look(ctx context.Context, o Options, path string) (*Shown, error) {
 		return nil, err
 	}
 	if len(records) == 0 {
-		return nil, fmt.Errorf("map %s: no records in JSON, a sheet, an SQLite database or an SQL dump; problems: %q", path, problems)
+		return nil, fmt.Errorf("map %s: want records in JSON, a sheet, an SQLite database or an SQL dump, found none %q", path, problems)
 	}
 	shown := &Shown{Proposal: *table.Propose(ofPlace(records, o.Set), reader.Options{Countries: o.Countries})}
 	if o.From != nil {
@@ -103,12 +102,11 @@ func Look(ctx context.Context, o Options, path string) (*Shown, error) {
 	return shown, nil
 }
 
-// mostRecords is the maximum number of records that are examined, in all tables and lists
-// together.
+// mostRecords is how many records are looked at, in all places together.
 const mostRecords = 50_000
 
-// read reads the first records of a file with the reader for maps, in the sandbox, like all
-// untrusted data.
+// read reads the first records of a file with the reader of maps, in the sandbox, like
+// everything that is foreign.
 func (o Options) read(ctx context.Context, path string, as reader.Options, most int) (list []*argus.Message, problems []string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -117,7 +115,7 @@ func (o Options) read(ctx context.Context, path string, as reader.Options, most 
 	defer file.Close()
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a file but a folder or a device")
+		err = errors.New("want a file, found a folder or a device")
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("map %s: %w", path, err)
@@ -143,7 +141,7 @@ func (o Options) read(ctx context.Context, path string, as reader.Options, most 
 	return list, problems, nil
 }
 
-// lacking returns the reason why a map cannot be used, or "" if it can.
+// lacking says why a map cannot be used, or "" if it can.
 func lacking(text string) string {
 	if _, err := mapping.Parse(text); err != nil {
 		return err.Error()
@@ -151,7 +149,7 @@ func lacking(text string) string {
 	return ""
 }
 
-// ofPlace returns only the records in the table or list that a correction names.
+// ofPlace returns only the records in the place that a correction names.
 func ofPlace(records []*argus.Message, set []string) []*argus.Message {
 	for _, s := range set {
 		if place, ok := strings.CutPrefix(s, "records="); ok {
@@ -167,7 +165,7 @@ func ofPlace(records []*argus.Message, set []string) []*argus.Message {
 func corrected(m *mapping.Map, set string) (*mapping.Map, error) {
 	key, value, ok := strings.Cut(set, "=")
 	if !ok || key == "" {
-		return nil, errors.New("not of the form field=path, field.time=unit or records=path")
+		return nil, errors.New("want field=path, field.time=unit or records=path")
 	}
 	text, err := m.Encode()
 	if err != nil {
@@ -215,7 +213,7 @@ func corrected(m *mapping.Map, set string) (*mapping.Map, error) {
 	return mapping.Draft(string(text))
 }
 
-// agree updates the field of each column to match the map after corrections.
+// agree makes the columns name the fields that the map gives them after corrections.
 func (s *Shown) agree() {
 	for i := range s.Columns {
 		c := &s.Columns[i]
@@ -227,7 +225,7 @@ func (s *Shown) agree() {
 		}
 		if field := strings.Join(fields, ", "); field != c.Field {
 			if c.Field, c.Why = field, ""; field != "" {
-				c.Why = "set by the user"
+				c.Why = "you said so"
 			}
 		}
 	}

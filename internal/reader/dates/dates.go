@@ -110,13 +110,13 @@ func Android(s string) (argus.Time, error) {
 	case s == "" || s == "null":
 		return argus.Time{}, nil
 	case err != nil:
-		return argus.Time{}, errors.New("not a Unix time in milliseconds")
+		return argus.Time{}, errors.New("want Unix time in milliseconds, found other text")
 	case n <= 0:
 		return argus.Time{}, nil
 	case n < 1e11:
 		return argus.Time{Micros: n * 1e6, Precision: argus.Second}, nil
 	case n > 1e14:
-		return argus.Time{}, errors.New("not a valid Unix time in milliseconds")
+		return argus.Time{}, errors.New("want Unix time in milliseconds, found an invalid number")
 	}
 	return argus.Time{Micros: n * 1e3, Precision: argus.Milli}, nil
 }

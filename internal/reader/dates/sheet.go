@@ -122,7 +122,7 @@ func (d *Date) Order() Order {
 	return Assumed
 }
 
-var errTime = errors.New("not a date with a time of day")
+var errTime = errors.New("want a date and a clock, found other text")
 
 // Cell reads a time from a sheet: ISO 8601; a date in the sheet's order, followed by a time
 // of day; a number, which is days since the end of 1899 as spreadsheets count them, or Unix
@@ -151,7 +151,7 @@ func Cell(s string, order Order, zone *time.Location, source argus.ZoneSource, f
 			order = own
 		}
 		if order == Mixed && d.A != d.B {
-			return argus.Time{}, errors.New("the sheet has dates in both orders of day and month")
+			return argus.Time{}, errors.New("want one order of day and month in the whole sheet, found both")
 		}
 		if order == MonthFirst {
 			day, month = month, day
@@ -169,7 +169,7 @@ func Cell(s string, order Order, zone *time.Location, source argus.ZoneSource, f
 	}
 	at := time.Date(d.year, time.Month(month), day, c.hour, c.minute, c.second, c.nanos, zone)
 	if month > 12 || day == 0 || time.Date(d.year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Day() != day {
-		return argus.Time{}, errors.New("the day does not exist")
+		return argus.Time{}, errors.New("want a day that exists, found one that does not")
 	}
 	return argus.At(at, s, source, c.Precision), nil
 }
@@ -219,7 +219,7 @@ func serialTime(s string, number float64, zone *time.Location, source argus.Zone
 	case number >= 1e18 && number < 7e18:
 		return sinceTime(s, 1000, 0)
 	}
-	return argus.Time{}, errors.New("the number is not a valid date")
+	return argus.Time{}, errors.New("want a date, found an invalid number")
 }
 
 // to1970 is the number of seconds from 1601, from which Windows and browsers count, to
@@ -231,7 +231,7 @@ const to1970 = 11644473600
 func sinceTime(s string, parts, to1970 int64) (argus.Time, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return argus.Time{}, errors.New("the time is not a valid whole number")
+		return argus.Time{}, errors.New("want a time as a whole number, found another number")
 	}
 	return argus.Time{Micros: (n - to1970) / parts, Precision: argus.Micro}, nil
 }
@@ -240,7 +240,7 @@ func unixTime(s string, unit int64, precision argus.Precision) (argus.Time, erro
 	whole, fraction, _ := strings.Cut(s, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || strings.Trim(fraction, "0") != "" {
-		return argus.Time{}, errors.New("the Unix time is not a valid whole number")
+		return argus.Time{}, errors.New("want Unix time as a whole number, found another number")
 	}
 	return argus.Time{Micros: n * unit, Precision: precision}, nil
 }

@@ -175,12 +175,12 @@ func (d *Document) next(ctx context.Context, parse func(string) (*argus.Message,
 			return reader.Item{}, err
 		case !found && !d.listed && d.At > 0 && !d.ended && len(d.Open) == 0:
 			d.ended = true
-			return reader.Item{Problem: "the document contains no records", Where: argus.Where{Offset: d.At}}, nil
+			return reader.Item{Problem: "want records, found a document without any", Where: argus.Where{Offset: d.At}}, nil
 		case !found && (d.ended || d.damaged || len(d.Open) == 0):
 			return reader.Item{}, nil
 		case !found:
 			d.ended = true
-			return reader.Item{Problem: "the file ends before the end of the document", Where: argus.Where{Offset: d.At}}, nil
+			return reader.Item{Problem: "want the end of the document, found the end of the file", Where: argus.Where{Offset: d.At}}, nil
 		}
 		if d.Buf[0] == '{' {
 			if err := d.See(textdoc.PeekSize); err != nil {
@@ -273,7 +273,7 @@ func (d *Document) step() (reason string, err error) {
 	switch c := d.Buf[0]; c {
 	case '{', '[':
 		if len(d.Open) == aroundDepth {
-			return fmt.Sprintf("records are nested more than %d levels deep", aroundDepth), nil
+			return fmt.Sprintf("want at most %d levels around records, found more", aroundDepth), nil
 		}
 		top.commas.Element() // missing or extra commas around the records are not reported
 		inside := container{List: c == '[', facts: len(d.Facts)}
@@ -284,7 +284,7 @@ func (d *Document) step() (reason string, err error) {
 		d.listed = d.listed || d.inRecords()
 	case '}', ']':
 		if len(d.Open) == 0 && !d.damaged {
-			return "unexpected data after the end of the document", nil
+			return "want one end of the document, found a second", nil
 		}
 		d.close()
 	case ':':
@@ -333,7 +333,7 @@ func (d *Document) scalar(top *container) (reason string, err error) {
 		return broken.Error(), nil
 	}
 	if (top.List || top.valued) && d.inRecords() || len(d.Open) == 0 {
-		return "the value is not a record", nil
+		return "want a record, found something else", nil
 	}
 	raw := d.Buf[:end]
 	text := string(raw[:min(end, build.ExtraLimit)])
@@ -444,7 +444,7 @@ func HasKeys(b []byte, keys ...string) bool {
 // Members calls set for each member of a nested object that is not null.
 func Members(raw string, set func(key, raw string) error) error {
 	if raw[0] != '{' {
-		return fmt.Errorf("expected an object, found %s", Kind(raw))
+		return fmt.Errorf("want an object, found %s", Kind(raw))
 	}
 	var keys Keys
 	_, err := keys.Each(raw, 0, func(key, raw string) error {
@@ -538,7 +538,7 @@ func MillisMember(raw string) (argus.Time, error) {
 	if t, ok := dates.Millis(text); ok {
 		return dates.UnlessZero(t), nil
 	}
-	return argus.Time{}, fmt.Errorf("not a valid number of milliseconds since 1970")
+	return argus.Time{}, fmt.Errorf("want milliseconds since 1970, found another number or text")
 }
 
 // ISOMember reads a time in ISO 8601.
@@ -549,7 +549,7 @@ func ISOMember(raw string, o reader.Options) (argus.Time, error) {
 	}
 	t, ok := dates.ISO(text, o)
 	if !ok {
-		return t, fmt.Errorf("not a time like 2021-02-14T12:03:11Z")
+		return t, fmt.Errorf("want a time like 2021-02-14T12:03:11Z, found other text")
 	}
 	return dates.UnlessZero(t), nil
 }

@@ -34,9 +34,9 @@ type Error struct {
 // Error names the expected and the found token, and the byte.
 func (e *Error) Error() string {
 	if e.Ends {
-		return fmt.Sprintf("the text ends at byte %d, expected %s", e.at, e.want)
+		return fmt.Sprintf("the text ends at byte %d, want %s", e.at, e.want)
 	}
-	return fmt.Sprintf("expected %s at byte %d", e.want, e.at)
+	return fmt.Sprintf("want %s at byte %d, found something else", e.want, e.at)
 }
 
 func want[T text](s T, at int, want string) *Error {
@@ -284,11 +284,11 @@ func (k *Keys) Each(text string, i int, set func(key, raw string) error) (int, e
 	for m.Next() {
 		key, whole := Unquote(m.Key)
 		if !whole {
-			return m.At, errors.New("a key contains half of a surrogate pair")
+			return m.At, errors.New("want Unicode in a key, found half of a surrogate pair")
 		}
 		if slices.Contains(k.seen, key) {
 			if k.Twice == nil {
-				return m.At, errors.New("duplicate key")
+				return m.At, errors.New("want each key once, found one twice")
 			}
 			if err := k.Twice(key, m.Value); err != nil {
 				return m.At, fmt.Errorf("%s: %w", key, err)
@@ -296,7 +296,7 @@ func (k *Keys) Each(text string, i int, set func(key, raw string) error) (int, e
 			continue
 		}
 		if len(k.seen) == keyLimit {
-			return m.At, fmt.Errorf("the object has more than %d keys", keyLimit)
+			return m.At, fmt.Errorf("want at most %d keys, found more", keyLimit)
 		}
 		k.seen = append(k.seen, key)
 		if err := set(key, m.Value); err != nil {

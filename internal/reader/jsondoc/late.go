@@ -42,7 +42,7 @@ func (l *Late) Item(at int64) (item reader.Item) {
 		item.Raw = append(item.Raw, fact.Name+": "+fact.Value+"\n"...)
 	}
 	n := min(len(names), lateNames)
-	item.Problem = "the facts about records come after them or are too many: " + strings.Join(names[:n], ", ")
+	item.Problem = "want the facts about records before them, found facts behind them or too many: " + strings.Join(names[:n], ", ")
 	if more := len(names) - n + l.more; more > 0 {
 		item.Problem += fmt.Sprintf(" and %d more", more)
 	}

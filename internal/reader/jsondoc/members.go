@@ -75,11 +75,11 @@ const ListLimit = 1 << 16
 // String returns the text of a value, which must be text, with U+FFFD for invalid Unicode.
 func String(raw string) (string, error) {
 	if raw[0] != '"' {
-		return "", fmt.Errorf("expected text, found %s", Kind(raw))
+		return "", fmt.Errorf("want text, found %s", Kind(raw))
 	}
 	text, whole := Unquote(raw)
 	if !whole {
-		return "", errors.New("the text contains half of a surrogate pair")
+		return "", errors.New("want Unicode, found half of a surrogate pair")
 	}
 	return text, nil
 }
@@ -88,7 +88,7 @@ func String(raw string) (string, error) {
 func Uint(raw string, bits int) (uint64, error) {
 	n, err := strconv.ParseUint(raw, 10, bits)
 	if err != nil {
-		return 0, fmt.Errorf("expected a %d-bit unsigned integer, found %s", bits, Kind(raw))
+		return 0, fmt.Errorf("want a whole number of %d bits, found %s", bits, Kind(raw))
 	}
 	return n, nil
 }
@@ -96,13 +96,13 @@ func Uint(raw string, bits int) (uint64, error) {
 // List reads a list, calling one for each element.
 func List[T any](raw string, one func(string) (T, error)) ([]T, error) {
 	if raw[0] != '[' {
-		return nil, fmt.Errorf("expected a list, found %s", Kind(raw))
+		return nil, fmt.Errorf("want a list, found %s", Kind(raw))
 	}
 	var list []T
 	m := Scanner[string]{Text: raw}
 	for m.Next() {
 		if len(list) == ListLimit {
-			return nil, fmt.Errorf("the list has more than %d entries", ListLimit)
+			return nil, fmt.Errorf("want at most %d entries, found more", ListLimit)
 		}
 		entry, err := one(m.Value)
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // Records that are almost JSON get a second look: a record that lacks a comma, has one too
-// many, has a line end in a text, or is truncated by the end of the file can still have a
+// many, has a line end in a text, or is cut off by the end of the file can still have a
 // single possible reading. It is then a message, and Extra records that it was mended and
 // how. Everything else stays a problem.
 
@@ -66,7 +66,7 @@ type mender struct {
 	out  []byte
 	did  []string
 	eof  bool // the file ends where b does
-	ends bool // the value was truncated
+	ends bool // the value was cut off
 }
 
 func (m *mender) done(what string) {

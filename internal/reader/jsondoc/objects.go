@@ -143,7 +143,7 @@ func (o *Objects) Record(end int, parse func(string) (*argus.Message, error)) re
 	if utf8.Valid(raw) {
 		m, err = parse(string(raw))
 	} else {
-		err = errors.New("not valid UTF-8")
+		err = errors.New("want UTF-8, found bytes that are not")
 	}
 	if err != nil {
 		item.Problem = err.Error()
@@ -197,7 +197,7 @@ func withoutSpace(raw string) string {
 // surrogate pair, which programs leave when they cut text, and the raw member is kept.
 func TextMember(m *argus.Message, name, raw string) (string, error) {
 	if raw[0] != '"' {
-		return "", fmt.Errorf("expected text, found %s", Kind(raw))
+		return "", fmt.Errorf("want text, found %s", Kind(raw))
 	}
 	text, whole := Unquote(raw)
 	if !whole {

@@ -132,7 +132,7 @@ func strict(text []byte, into any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("unexpected data after the object")
+		return errors.New("want one object, found more after it")
 	}
 	return nil
 }
@@ -172,10 +172,10 @@ func Draft(text string) (*Map, error) {
 
 func (m *Map) read(text string) error {
 	if len(text) > MaxBytes {
-		return fmt.Errorf("want at most %d bytes, have %d", MaxBytes, len(text))
+		return fmt.Errorf("want at most %d bytes, found %d", MaxBytes, len(text))
 	}
 	if !utf8.ValidString(text) || strings.Contains(text, "\x00") {
-		return errors.New("the text is not valid UTF-8 or contains zero bytes")
+		return errors.New("want UTF-8 without zero bytes, found other bytes")
 	}
 	if err := strict([]byte(text), m); err != nil {
 		return err
@@ -184,17 +184,17 @@ func (m *Map) read(text string) error {
 	case m.Version > Version:
 		return fmt.Errorf("the map has version %d, newer than this Argus reads: %w", m.Version, argus.ErrNewer)
 	case m.Version != Version:
-		return fmt.Errorf(`want version %d under "map", have %d`, Version, m.Version)
+		return fmt.Errorf(`want "map": %d, the version, found %d`, Version, m.Version)
 	case m.Kind == "" && m.Fields == nil:
 		return nil // a survey, whose kind is determined from the content
 	case !slices.Contains(Kinds, m.Kind):
-		return fmt.Errorf("want one of the kinds %s, have %q", strings.Join(Kinds, ", "), m.Kind)
+		return fmt.Errorf("want a kind of %s, found %q", strings.Join(Kinds, ", "), m.Kind)
 	case m.Dialect != "" && (m.Kind != SQL || m.Dialect != "mysql" && m.Dialect != "standard"):
-		return fmt.Errorf("invalid dialect %q: only a dump has a dialect, mysql or standard", m.Dialect)
+		return fmt.Errorf("want the dialect mysql or standard, of a dump only, found %q", m.Dialect)
 	case len(m.Records) > maxPath:
-		return fmt.Errorf("want records of at most %d bytes, have %d", maxPath, len(m.Records))
+		return fmt.Errorf("want records of at most %d bytes, found %d", maxPath, len(m.Records))
 	case m.Kind == JSON && m.Records != "" && !strings.HasSuffix(m.Records, "[]") && !strings.HasSuffix(m.Records, ".*"):
-		return fmt.Errorf("records must end in [] (the elements of a list) or .* (the values of an object), but is %q", m.Records)
+		return fmt.Errorf("want records that end in [] (the elements of a list) or .* (the values of an object), found %q", m.Records)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Fields)) {
 		f := m.Fields[name]
@@ -212,13 +212,13 @@ func (f *Field) check(m *Map, name string) (err error) {
 	case !slices.Contains(Fields, name):
 		return fmt.Errorf("there is no such field; the fields are %s", strings.Join(Fields, ", "))
 	case (f.Path == "") == (f.Const == ""):
-		return errors.New("a path or a const is required")
+		return errors.New("want a path or a const")
 	case len(f.Path) > maxPath || len(f.Const) > maxPath || len(f.Values) > maxValues || len(f.Lookup) > maxSteps:
-		return fmt.Errorf("the field has more than %d bytes, %d values or %d lookups", maxPath, maxValues, maxSteps)
+		return fmt.Errorf("want at most %d bytes, %d values and %d lookups, found more", maxPath, maxValues, maxSteps)
 	case !isTime && (f.Time != "" || f.Layout != "" || f.Zone != ""):
 		return fmt.Errorf("only %s have a unit, a layout or a zone", strings.Join(times, ", "))
 	case f.Time != "" && f.Layout != "":
-		return errors.New("a unit and a layout exclude each other")
+		return errors.New("want a unit or a layout, found both")
 	case name != "to" && name != "attachment" && f.Split != "":
 		return errors.New("only to and attachment are split")
 	case name != "to" && f.Others:
@@ -228,11 +228,11 @@ func (f *Field) check(m *Map, name string) (err error) {
 	}
 	for _, step := range f.Lookup {
 		if step.Table == "" || step.Key == "" || step.Value == "" {
-			return errors.New("each lookup needs a table, a key and a value")
+			return errors.New("want a table, a key and a value in each lookup")
 		}
 	}
 	if _, ok := units[f.Time]; f.Time != "" && !ok {
-		return fmt.Errorf("want one of the units %s, have %q", strings.Join(UnitNames(), ", "), f.Time)
+		return fmt.Errorf("want a unit of %s, found %q", strings.Join(UnitNames(), ", "), f.Time)
 	}
 	if f.Layout != "" {
 		if f.layout, err = parseLayout(f.Layout); err != nil {
@@ -252,15 +252,15 @@ func (m *Map) complete() error {
 	}
 	switch {
 	case m.Kind == "":
-		return fmt.Errorf("the kind is missing; the kinds are %s", strings.Join(Kinds, ", "))
+		return fmt.Errorf("want a kind of %s, found none", strings.Join(Kinds, ", "))
 	case !has("sent", "date"):
-		return errors.New("the field sent or date is required: when a record was sent")
+		return errors.New("want the field sent, or date: when a record was sent")
 	case !has("from", "from_name", "contact") && !(has("direction") && has("owner")):
-		return errors.New("the field from, or both contact and direction, are required: who sent a record")
+		return errors.New("want the field from, or contact and direction: who sent a record")
 	case !has("text", "payload"):
-		return errors.New("the field text is required, or payload for encrypted content")
+		return errors.New("want the field text, or payload for encrypted content")
 	case m.Kind != JSON && m.Kind != Sheet && m.Records == "":
-		return errors.New("records is required: the name of a table")
+		return errors.New("want records, the name of a table")
 	}
 	return nil
 }

@@ -61,11 +61,11 @@ func (f *Field) ReadTime(s string, o reader.Options) (argus.Time, error) {
 		return f.layout.read(s, zone, source)
 	case u.serial:
 		if _, err := strconv.ParseFloat(s, 64); err != nil {
-			return argus.Time{}, errors.New("time: not a number of days")
+			return argus.Time{}, errors.New("time: want a number of days, found other text")
 		}
 		t, err := dates.Cell(s, dates.Assumed, zone, source, f.Time == "excel-1904")
 		if err == nil && t.Zone == argus.ZoneStated {
-			err = errors.New("not a valid number of days")
+			err = errors.New("want a number of days, found another number")
 		}
 		return t, inTime(err)
 	case some:
@@ -91,16 +91,16 @@ func inTime(err error) error {
 // read reads a number of units, with or without a fraction.
 func (u unit) read(s string) (argus.Time, error) {
 	if len(s) > 40 || strings.Trim(s, "0123456789.-+eE") != "" {
-		return argus.Time{}, errors.New("time: not a number")
+		return argus.Time{}, errors.New("time: want a number, found other text")
 	}
 	if at := strings.IndexAny(s, "eE"); at >= 0 {
 		if power, err := strconv.Atoi(s[at+1:]); err != nil || power < -30 || power > 30 {
-			return argus.Time{}, errors.New("time: not a number")
+			return argus.Time{}, errors.New("time: want a number, found other text")
 		}
 	}
 	number, ok := new(big.Rat).SetString(s)
 	if !ok {
-		return argus.Time{}, errors.New("time: not a number")
+		return argus.Time{}, errors.New("time: want a number, found other text")
 	}
 	whole := number.IsInt()
 	number.Mul(number, big.NewRat(1e6, u.parts))
@@ -108,7 +108,7 @@ func (u unit) read(s string) (argus.Time, error) {
 	micros := new(big.Int).Quo(number.Num(), number.Denom())
 	t := argus.Time{Micros: micros.Int64(), Precision: u.precision}
 	if !micros.IsInt64() || !t.Plausible() {
-		return argus.Time{}, fmt.Errorf("time: the number is not a time between %d and %d in this unit", argus.FirstYear, argus.LastYear)
+		return argus.Time{}, fmt.Errorf("time: want a time between %d and %d, found a number that is none in this unit", argus.FirstYear, argus.LastYear)
 	}
 	if !number.IsInt() {
 		t.Raw = s
@@ -141,7 +141,7 @@ func parseLayout(s string) (l layout, err error) {
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' {
 			if s[i] < 0x80 && !strings.ContainsRune(" /.-,:TZ()", rune(s[i])) {
-				return l, fmt.Errorf("layout: unexpected %q; only directives such as %%d, spaces and punctuation are allowed", s[i])
+				return l, fmt.Errorf("layout: want directives such as %%d with spaces or marks between, found %q", s[i])
 			}
 			if strings.HasPrefix(s[i+1:], "%f") && strings.HasSuffix(has, "S") {
 				i += 2 // package time reads a fraction after the seconds by itself
@@ -153,7 +153,7 @@ func parseLayout(s string) (l layout, err error) {
 		}
 		i++
 		if i == len(s) || directives[s[i]][0] == "" {
-			return l, errors.New("layout: unknown directive; the directives are %Y %y %m %d %H %I %M %S %f %p %b %B %a %A %z, and %f only after %S.")
+			return l, errors.New("layout: want one of %Y %y %m %d %H %I %M %S %f %p %b %B %a %A %z, %f behind %S. only, found another")
 		}
 		one := directives[s[i]]
 		if i+1 < len(s) && s[i+1] == '%' {
@@ -173,7 +173,7 @@ func parseLayout(s string) (l layout, err error) {
 	}
 	l.form = form.String()
 	if !strings.ContainsAny(has, "Yy") || !strings.ContainsAny(has, "mbB") || !strings.Contains(has, "d") {
-		return l, errors.New("layout: the year, the month or the day is missing")
+		return l, errors.New("layout: want a year, a month and a day")
 	}
 	return l, nil
 }
@@ -181,14 +181,14 @@ func parseLayout(s string) (l layout, err error) {
 func (l layout) read(s string, zone *time.Location, source argus.ZoneSource) (argus.Time, error) {
 	at, err := time.ParseInLocation(l.form, s, zone)
 	if err != nil {
-		return argus.Time{}, errors.New("time: does not match the layout")
+		return argus.Time{}, errors.New("time: want the form of the layout, found another")
 	}
 	if l.zoned {
 		source = argus.ZoneStated
 	}
 	t := argus.At(at, s, source, l.precision)
 	if !t.Plausible() {
-		return argus.Time{}, fmt.Errorf("time: not between %d and %d", argus.FirstYear, argus.LastYear)
+		return argus.Time{}, fmt.Errorf("time: want a time between %d and %d, found another", argus.FirstYear, argus.LastYear)
 	}
 	return t, nil
 }
@@ -200,7 +200,7 @@ func fixedZone(s string) (*time.Location, error) {
 	}
 	at, err := time.Parse("-07:00", s)
 	if err != nil {
-		return nil, fmt.Errorf("zone %q: not UTC or an offset such as +01:00", s)
+		return nil, fmt.Errorf("zone %q: want UTC or an offset such as +01:00", s)
 	}
 	return at.Location(), nil
 }

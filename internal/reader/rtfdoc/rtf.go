@@ -23,7 +23,7 @@ const begin = `{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswi
 // Unpack decompresses up to a limit. The bytes before an error are valid.
 func Unpack(b []byte, limit int) ([]byte, error) {
 	if len(b) < 16 {
-		return nil, errors.New("the header of the compressed RTF is truncated")
+		return nil, errors.New("want a header of compressed RTF, found its end")
 	}
 	kind, size := string(b[8:12]), binary.LittleEndian.Uint32(b[4:])
 	b = b[16:]
@@ -31,11 +31,11 @@ func Unpack(b []byte, limit int) ([]byte, error) {
 	case kind == "MELA":
 		return b[:min(len(b), limit, int(min(size, 1<<30)))], nil
 	case kind != "LZFu":
-		return nil, fmt.Errorf("the RTF has the compression type %q; only LZFu and MELA (uncompressed) are known", kind)
+		return nil, fmt.Errorf("want RTF that is compressed as LZFu or not (MELA), found %q", kind)
 	}
 	out, err := unpackLZFu(b, limit)
 	if len(out) > limit {
-		return out[:limit], fmt.Errorf("the RTF is longer than %d bytes", limit)
+		return out[:limit], fmt.Errorf("want RTF of at most %d bytes, found more", limit)
 	}
 	return out, err
 }
@@ -62,7 +62,7 @@ func unpackLZFu(b []byte, limit int) ([]byte, error) {
 				b = b[1:]
 			} else {
 				if len(b) < 2 {
-					return out, errors.New("the compressed RTF ends inside a reference")
+					return out, errors.New("want a reference in compressed RTF, found its end")
 				}
 				reference := binary.BigEndian.Uint16(b)
 				b = b[2:]

@@ -131,13 +131,13 @@ func (c *csvFile) quoted(first textdoc.Line, row *Row) bool {
 	for open := true; open && problem == ""; {
 		l, ok := c.line()
 		if !ok {
-			problem = "the file ends before the closing quote of a cell"
+			problem = "want the closing quote of a cell, found the end of the file"
 			break
 		}
 		l.Text = bytes.Clone(l.Text)
 		more = append(more, l)
 		if l.Problem != "" || len(more) >= rowLines || len(c.row.text)+len(l.Text) > c.limit {
-			problem = fmt.Sprintf("the closing quote of a cell does not follow within %d bytes and %d lines", c.limit, rowLines)
+			problem = fmt.Sprintf("want the closing quote of a cell within %d bytes and %d lines, found none", c.limit, rowLines)
 			break
 		}
 		open, problem = c.row.add(l.Text)
@@ -196,7 +196,7 @@ func (r *csvRow) add(text []byte) (open bool, problem string) {
 	for {
 		if len(r.cells) >= r.cellLimit {
 			r.open = -1
-			return false, fmt.Sprintf("the row has more than %d cells", r.cellLimit)
+			return false, fmt.Sprintf("want at most %d cells, found more", r.cellLimit)
 		}
 		if r.open < 0 && (i == len(r.text) || r.text[i] != '"') {
 			n := bytes.IndexByte(r.text[i:], r.delimiter)
@@ -222,7 +222,7 @@ func (r *csvRow) add(text []byte) (open bool, problem string) {
 			return false, ""
 		}
 		if r.text[i] != r.delimiter {
-			return false, "a cell continues after its closing quote"
+			return false, "want the end of a cell after its closing quote, found something else"
 		}
 		i++
 	}

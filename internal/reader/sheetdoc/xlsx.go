@@ -96,7 +96,7 @@ func (b *workbook) part(name string) (*partReader, error) {
 	p := &partReader{content: content, limit: max(partFree, min(partLimit, entry.Packed*partRatio)), tokenLimit: int64(b.in.RecordLimit())}
 	p.xml = xml.NewDecoder(bufio.NewReaderSize(p, 64<<10))
 	p.xml.CharsetReader = func(charset string, _ io.Reader) (io.Reader, error) {
-		return nil, errors.New("the text is not in UTF-8")
+		return nil, errors.New("want UTF-8, found another encoding")
 	}
 	return p, nil
 }
@@ -111,10 +111,10 @@ type partReader struct {
 
 func (p *partReader) Read(b []byte) (int, error) {
 	if p.read > p.limit {
-		return 0, fmt.Errorf("the part is longer than %d bytes", p.limit)
+		return 0, fmt.Errorf("want a part of at most %d bytes, found more", p.limit)
 	}
 	if p.token > p.tokenLimit {
-		return 0, fmt.Errorf("a text is longer than %d bytes", p.tokenLimit)
+		return 0, fmt.Errorf("want texts of at most %d bytes, found a longer one", p.tokenLimit)
 	}
 	n, err := p.content.Read(b)
 	p.read += int64(n)
@@ -148,7 +148,7 @@ func (p *partReader) text(element string, limit int) (string, error) {
 			phonetic = phonetic && t.Name.Local != "rPh"
 		case xml.CharData:
 			if text.Len()+len(t) > limit {
-				return "", fmt.Errorf("a text is longer than %d bytes", limit)
+				return "", fmt.Errorf("want texts of at most %d bytes, found a longer one", limit)
 			}
 			if !phonetic {
 				text.Write(t)
@@ -224,7 +224,7 @@ func (b *workbook) elements(part string, see func(xml.StartElement)) error {
 		}
 		if e, ok := token.(xml.StartElement); ok {
 			if n > 1<<20 {
-				return errors.New("the workbook has too many elements")
+				return errors.New("want a workbook with fewer elements, found more")
 			}
 			see(e)
 		}
@@ -259,7 +259,7 @@ func (b *workbook) readShared() error {
 		b.shared = append(b.shared, text...)
 		b.ends = append(b.ends, len(b.shared))
 		if len(b.shared)+8*len(b.ends) > sharedLimit {
-			return fmt.Errorf("the texts are longer than %d bytes", sharedLimit)
+			return fmt.Errorf("want at most %d bytes of them, found more", sharedLimit)
 		}
 	}
 }
@@ -336,7 +336,7 @@ func (b *workbook) row(p *partReader, row *Row) error {
 					size += len(row.Cells[n-1].Text)
 				}
 				if size > b.in.RecordLimit() {
-					return fmt.Errorf("the row is longer than %d bytes", b.in.RecordLimit())
+					return fmt.Errorf("want rows of at most %d bytes, found a longer one", b.in.RecordLimit())
 				}
 			}
 		case xml.EndElement:
@@ -364,7 +364,7 @@ func (b *workbook) cell(p *partReader, e xml.StartElement, row *Row) error {
 		column = columnOf(reference)
 	}
 	if column < len(row.Cells) || column >= columnLimit {
-		return errors.New("the cells of the row are out of order")
+		return errors.New("want the cells of a row in order, found another order")
 	}
 	for len(row.Cells) < column {
 		row.Cells = append(row.Cells, Cell{})
@@ -398,7 +398,7 @@ func (b *workbook) cell(p *partReader, e xml.StartElement, row *Row) error {
 			case "s":
 				text, ok := b.sharedText(c.Text)
 				if !ok && c.Text != "" {
-					row.Problem = "a cell refers to a shared text that does not exist"
+					row.Problem = "want a shared text for each cell that refers to one, found none"
 				}
 				c.Text = text
 			case "", "n":

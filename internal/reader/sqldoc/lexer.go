@@ -115,7 +115,7 @@ func (l *lexer) name() (string, error) {
 				return "", err
 			}
 			if part == "" {
-				return "", errors.New("invalid name")
+				return "", errors.New("want a name, found something else")
 			}
 		}
 		if l.i == len(l.b) && !l.eof {
@@ -194,7 +194,7 @@ func (l *lexer) tableAndColumns() (table string, names []string, err error) {
 			return "", nil, err
 		}
 		if names = append(names, name); len(names) > columnLimit {
-			return "", nil, fmt.Errorf("the table has more than %d columns", columnLimit)
+			return "", nil, fmt.Errorf("want at most %d columns, found more", columnLimit)
 		}
 		switch c, err := l.peek(); {
 		case err != nil:
@@ -203,7 +203,7 @@ func (l *lexer) tableAndColumns() (table string, names []string, err error) {
 			l.i++
 			return table, names, nil
 		case c != ',':
-			return "", nil, errors.New("a column is not followed by a comma or a bracket")
+			return "", nil, errors.New("want a comma or a bracket behind a column, found something else")
 		}
 		l.i++
 	}
@@ -388,7 +388,7 @@ func (l *lexer) values() ([]Value, error) {
 			return nil, err
 		}
 		if list = append(list, v); len(list) > columnLimit {
-			return nil, fmt.Errorf("the row has more than %d values", columnLimit)
+			return nil, fmt.Errorf("want at most %d values in a row, found more", columnLimit)
 		}
 		switch c, err := l.peek(); {
 		case err != nil:
@@ -399,7 +399,7 @@ func (l *lexer) values() ([]Value, error) {
 		case c == 0 && l.i >= len(l.b):
 			return nil, errMore
 		case c != ',':
-			return nil, errors.New("a value is not followed by a comma or a bracket")
+			return nil, errors.New("want a comma or a bracket behind a value, found something else")
 		}
 		l.i++
 	}
@@ -417,7 +417,7 @@ func (l *lexer) value(depth int) (v Value, err error) {
 	case err != nil:
 		return v, err
 	case depth > callDepth:
-		return v, fmt.Errorf("calls are nested more than %d levels deep", callDepth)
+		return v, fmt.Errorf("want at most %d calls in each other, found more", callDepth)
 	case c == '\'':
 		v, err = l.text(l.mysql)
 	case c == '"' && l.mysql:
@@ -462,14 +462,14 @@ func (l *lexer) number() (Value, error) {
 		return bytesOf(digits)
 	}
 	if strings.Trim(text, "0123456789.-+eE") != "" {
-		return Value{}, errors.New("invalid value")
+		return Value{}, errors.New("want a value, found something else")
 	}
 	return Value{Text: text}, nil
 }
 
 func bytesOf(digits string) (Value, error) {
 	if _, err := hex.DecodeString(digits); err != nil {
-		return Value{}, errors.New("invalid bytes in hexadecimal")
+		return Value{}, errors.New("want bytes in hexadecimal, found something else")
 	}
 	return Value{Text: strings.ToLower(digits), Bytes: true}, nil
 }
@@ -504,7 +504,7 @@ func (l *lexer) named(depth int) (v Value, err error) {
 		l.i++
 		return l.call(upper, depth)
 	}
-	return v, errors.New("invalid value")
+	return v, errors.New("want a value, found something else")
 }
 
 // call reads the arguments of a call and returns its result.
@@ -530,7 +530,7 @@ func (l *lexer) call(name string, depth int) (v Value, err error) {
 			break
 		}
 		if c != ',' || len(args) == 3 {
-			return v, errors.New("invalid arguments of a call")
+			return v, errors.New("want the arguments of a call, found something else")
 		}
 		l.i++
 	}
@@ -547,7 +547,7 @@ func (l *lexer) call(name string, depth int) (v Value, err error) {
 		text, err := unistr(args[0])
 		return Value{Text: text}, err
 	}
-	return v, fmt.Errorf("the value is a call of %.40q, which is not run", name)
+	return v, fmt.Errorf("want a value, found a call of %.40q, which is not run", name)
 }
 
 // unistr replaces \XXXX, \uXXXX, \+XXXXXX and \UXXXXXXXX by characters, as SQLite writes
@@ -574,11 +574,11 @@ func unistr(s string) (string, error) {
 			rest, digits = rest[1:], 8
 		}
 		if len(rest) < digits {
-			return "", errors.New("invalid character in hexadecimal")
+			return "", errors.New("want a character in hexadecimal, found something else")
 		}
 		n, err := strconv.ParseUint(rest[:digits], 16, 31)
 		if err != nil {
-			return "", errors.New("invalid character in hexadecimal")
+			return "", errors.New("want a character in hexadecimal, found something else")
 		}
 		out.WriteRune(rune(n))
 		s = rest[digits:]

@@ -106,7 +106,7 @@ func Rows(ctx context.Context, in reader.Input, dialect string) iter.Seq2[*Row, 
 			return
 		}
 		if textdoc.SniffCharset(d.Buf) != textdoc.UTF8 {
-			yield(&Row{Problem: "the dump is not in UTF-8; convert it first", Raw: bytes.Clone(d.Buf[:min(len(d.Buf), argus.QuarantineRaw)])}, nil)
+			yield(&Row{Problem: "want a dump in UTF-8, found another encoding; convert it first", Raw: bytes.Clone(d.Buf[:min(len(d.Buf), argus.QuarantineRaw)])}, nil)
 			return
 		}
 		d.Drop(len(d.Buf) - len(bytes.TrimPrefix(d.Buf, []byte("\ufeff"))))
@@ -155,7 +155,7 @@ func (d *dump) next() (*Row, error) {
 				}
 			case d.within && d.more || d.copied:
 				d.within, d.copied = false, false
-				return &Row{Table: d.table, Problem: "the file ends in the middle of the rows", Where: argus.Where{Offset: d.At}}, nil
+				return &Row{Table: d.table, Problem: "want the end of the rows, found the end of the file", Where: argus.Where{Offset: d.At}}, nil
 			default:
 				return nil, nil
 			}
@@ -168,9 +168,9 @@ func (d *dump) next() (*Row, error) {
 				}
 				continue
 			}
-			err = fmt.Errorf("a statement or row is longer than %d bytes", d.limit)
+			err = fmt.Errorf("want the end of a statement or row within %d bytes, found none", d.limit)
 			if d.EOF {
-				err = errors.New("the file ends in the middle of a statement or row")
+				err = errors.New("want the end of a statement or row, found the end of the file")
 			}
 		}
 		return d.broken(err.Error())
@@ -229,7 +229,7 @@ func (d *dump) tuple(l *lexer) (*Row, int, error) {
 		d.within = false
 		return nil, l.i, nil
 	case "":
-		return nil, 0, errors.New("invalid row")
+		return nil, 0, errors.New("want a row, found something else")
 	}
 	// SQL Server writes no semicolons.
 	l.i, d.within = 0, false
@@ -278,7 +278,7 @@ func (d *dump) statement(l *lexer) (*Row, int, error) {
 		if err := l.toSemicolon(); err != nil {
 			return nil, 0, err
 		}
-		return &Row{Table: table, Problem: "the statement " + word + " changes earlier rows and is not applied",
+		return &Row{Table: table, Problem: "want rows, found a statement " + word + " that changes earlier ones; it is not applied",
 			Raw: bytes.Clone(l.b[:min(l.i, argus.QuarantineRaw)])}, l.i, nil
 	}
 	if err := l.toSemicolon(); err != nil {
@@ -319,7 +319,7 @@ func (d *dump) insert(l *lexer) (*Row, int, error) {
 			break
 		}
 		if word == "" || strings.EqualFold(word, "SELECT") || strings.EqualFold(word, "SET") {
-			return nil, 0, fmt.Errorf("INSERT INTO %.80q is not followed by VALUES", table)
+			return nil, 0, fmt.Errorf("want VALUES behind INSERT INTO %.80q, found something else", table)
 		}
 	}
 	d.table, d.names, d.within, d.more = table, names, true, true
@@ -344,7 +344,7 @@ func (d *dump) copy(l *lexer) (*Row, int, error) {
 		return nil, l.i, nil
 	}
 	if strings.Contains(how, "csv") || strings.Contains(how, "binary") || strings.Contains(how, "delimiter") {
-		return nil, 0, errors.New("COPY is not in the text form of pg_dump")
+		return nil, 0, errors.New("want COPY in the text form of pg_dump, found another form")
 	}
 	if _, _, err := l.restOfLine(); err != nil {
 		return nil, 0, err
@@ -376,7 +376,7 @@ func (d *dump) line() (*Row, int, error) {
 	row := &Row{Table: d.table, Names: d.names}
 	for cell := range bytes.SplitSeq(text, []byte("\t")) {
 		if len(row.Values) == columnLimit {
-			return nil, 0, fmt.Errorf("the row has more than %d values", columnLimit)
+			return nil, 0, fmt.Errorf("want at most %d values in a row, found more", columnLimit)
 		}
 		row.Values = append(row.Values, copiedValue(cell))
 	}

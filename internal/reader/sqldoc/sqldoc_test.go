@@ -62,17 +62,17 @@ func TestRows(t *testing.T) {
 		{"backslashes of MySQL", "-- MySQL dump\n# INSERT INTO t VALUES (0);\nINSERT INTO `t` VALUES ('a\\'b','\\\\','\\0',0x4142,_binary '\xff\xfe',\"q\\\"\");",
 			[]string{`t: "a'b" "\\" "\x00" bytes 4142 bytes fffe "q\""`}},
 		{"copy", "COPY \"s\".\"t\" (\"a\", b) FROM stdin;\n\\N\t\\\\x\\t\\x41\\101\n;\t--\n\\.\nCOPY t TO stdout;\nCOPY t (a) FROM stdin WITH (FORMAT csv);\n",
-			[]string{`t: a=NULL b="\\x\tAA"`, `t: a=";" b="--"`, "problem: COPY is not in the text form of pg_dump"}},
-		{"cut off", "COPY t (a) FROM stdin;\n1\n2", []string{`t: a="1"`, "problem: the file ends in the middle of a statement or row", "problem: the file ends in the middle of the rows"}},
-		{"cut off in a row", "INSERT INTO t VALUES (1),\n(2, 'x", []string{`t: "1"`, "problem: the file ends in the middle of a statement or row", "problem: the file ends in the middle of the rows"}},
+			[]string{`t: a=NULL b="\\x\tAA"`, `t: a=";" b="--"`, "problem: want COPY in the text form of pg_dump, found another form"}},
+		{"cut off", "COPY t (a) FROM stdin;\n1\n2", []string{`t: a="1"`, "problem: want the end of a statement or row, found the end of the file", "problem: want the end of the rows, found the end of the file"}},
+		{"cut off in a row", "INSERT INTO t VALUES (1),\n(2, 'x", []string{`t: "1"`, "problem: want the end of a statement or row, found the end of the file", "problem: want the end of the rows, found the end of the file"}},
 		{"behind a broken row", "INSERT INTO t VALUES\n(1),\n(now()),\n(2),\n(3 4),\nINSERT INTO t VALUES (5), !;\nINSERT INTO t VALUES (6);",
-			[]string{`t: "1"`, "problem: invalid value", `t: "2"`, "problem: a value is not followed by a comma or a bracket", `t: "5"`, "problem: invalid row", `t: "6"`}},
+			[]string{`t: "1"`, "problem: want a value, found something else", `t: "2"`, "problem: want a comma or a bracket behind a value, found something else", `t: "5"`, "problem: want a row, found something else", `t: "6"`}},
 		{"changes", "UPDATE t SET a = 1; DELETE FROM ONLY public.u WHERE 'x;' = ''; INSERT INTO t SELECT 1;\n",
-			[]string{"problem: the statement UPDATE changes earlier rows and is not applied", "problem: the statement DELETE changes earlier rows and is not applied",
+			[]string{"problem: want rows, found a statement UPDATE that changes earlier ones; it is not applied", "problem: want rows, found a statement DELETE that changes earlier ones; it is not applied",
 				`problem: want VALUES behind INSERT INTO "t", found something else`}},
 		{"SQL Server", "SET IDENTITY_INSERT [dbo].[t] ON\nGO\nINSERT [dbo].[t] ([a], [b]) VALUES (1, N'x')\nINSERT [dbo].[t] ([a], [b]) VALUES (2, CAST(N'2021-02-14T12:00:00' AS DateTime))\nGO\n",
 			[]string{`t: a="1" b="x"`, `t: a="2" b="2021-02-14T12:00:00"`}},
-		{"UTF-16", "\xff\xfeI\x00", []string{"problem: the dump is not in UTF-8; convert it first"}},
+		{"UTF-16", "\xff\xfeI\x00", []string{"problem: want a dump in UTF-8, found another encoding; convert it first"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, rowsOf(t, tt.file, 0)); diff != "" {

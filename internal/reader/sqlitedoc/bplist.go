@@ -17,7 +17,7 @@ const (
 	plistObjects = 1 << 14
 )
 
-var errPlist = errors.New("invalid binary property list")
+var errPlist = errors.New("want a binary property list, found other bytes")
 
 // plist reads objects as text, []byte, int64, float64, bool, []any or map[string]any, and
 // any other value as nil.

@@ -450,7 +450,7 @@ func (d *Database) Lacks(in reader.Input) (problems []string) {
 		}
 	}
 	if d.source.size > in.Size {
-		problems = append(problems, fmt.Sprintf("the database is truncated: it claims to have %d bytes but has %d", d.source.size, in.Size))
+		problems = append(problems, fmt.Sprintf("the database is cut off: it states %d bytes and has %d", d.source.size, in.Size))
 	}
 	return problems
 }

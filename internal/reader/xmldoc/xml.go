@@ -88,7 +88,7 @@ const (
 )
 
 // errXMLEnds means that the bytes in view end too early.
-var errXMLEnds = errors.New("the file ends inside the markup")
+var errXMLEnds = errors.New("want the end of the markup, found the end of the file")
 
 // Markup returns the end and the kind of the markup at the beginning of b.
 func Markup(b []byte) (int, Kind, error) {
@@ -109,11 +109,11 @@ func Markup(b []byte) (int, Kind, error) {
 			return 0, 0, errXMLEnds
 		}
 		if b[1+n] == '<' {
-			return 0, 0, errors.New("a tag begins before the previous one ends")
+			return 0, 0, errors.New("want the end of a tag, found another tag")
 		}
 		return n + 2, Close, nil
 	case !isNameStart(b[1]):
-		return 0, 0, errors.New("the markup is not an element")
+		return 0, 0, errors.New("want an element, found other markup")
 	}
 	for i := 1; i < len(b); i++ {
 		switch xmlClass[b[i]] {
@@ -123,12 +123,12 @@ func Markup(b []byte) (int, Kind, error) {
 			}
 			return i + 1, Open, nil
 		case xmlOpens:
-			return 0, 0, errors.New("a tag begins before the previous one ends")
+			return 0, 0, errors.New("want the end of a tag, found another tag")
 		case xmlQuotes:
 			quote := b[i]
 			for i++; i < len(b) && b[i] != quote; i++ {
 				if b[i] == '<' {
-					return 0, 0, errors.New("a tag begins before the closing quote of a value")
+					return 0, 0, errors.New("want the end of a value in quotes, found a tag")
 				}
 			}
 		}
@@ -195,17 +195,17 @@ func xmlEnd(b []byte) (int, error) {
 		switch kind {
 		case Open:
 			if depth == depthLimit {
-				return 0, fmt.Errorf("elements are nested more than %d levels deep", depthLimit)
+				return 0, fmt.Errorf("want elements at most %d deep, found a deeper one", depthLimit)
 			}
 			open[depth] = TagName(b[i : i+n])
 			depth++
 		case Close:
 			if depth--; depth < 0 || !bytes.Equal(open[depth], TagName(b[i:i+n])) { //nolint:gosec // depth is not negative here
-				return 0, errors.New("an end tag does not match its start tag")
+				return 0, errors.New("want the end of an element, found that of another")
 			}
 		case xmlOther:
 			if depth == 0 {
-				return 0, errors.New("the markup is not an element")
+				return 0, errors.New("want an element, found other markup")
 			}
 		}
 		if i += n; depth == 0 {
@@ -293,7 +293,7 @@ func (e *Element) addText(s string) {
 // tag reads the tag that begins an element.
 func (p *parser) tag(e *Element) (empty bool, _ error) {
 	if p.parts++; p.parts > xmlParts {
-		return false, fmt.Errorf("the record has more than %d elements and attributes", xmlParts)
+		return false, fmt.Errorf("want at most %d elements and attributes, found more", xmlParts)
 	}
 	start, attrs := p.i+1, len(p.attrs)
 	defer func() { e.Attrs = p.attrs[attrs:len(p.attrs):len(p.attrs)] }()
@@ -308,13 +308,13 @@ func (p *parser) tag(e *Element) (empty bool, _ error) {
 			return false, nil
 		case '/':
 			if p.i++; p.s[p.i] != '>' {
-				return false, errors.New("the slash in a tag is not followed by >")
+				return false, errors.New("want the end of a tag after /, found something else")
 			}
 			p.i++
 			return true, nil
 		}
 		if p.parts++; p.parts > xmlParts {
-			return false, fmt.Errorf("the record has more than %d elements and attributes", xmlParts)
+			return false, fmt.Errorf("want at most %d elements and attributes, found more", xmlParts)
 		}
 		name := p.i
 		for xmlClass[p.s[p.i]] == 0 || xmlClass[p.s[p.i]] == xmlOpens {
@@ -323,18 +323,18 @@ func (p *parser) tag(e *Element) (empty bool, _ error) {
 		a := Attr{Name: p.s[name:p.i]}
 		p.space()
 		if p.s[p.i] != '=' || a.Name == "" {
-			return false, errors.New("an attribute has no value")
+			return false, errors.New("want an attribute with its value, found something else")
 		}
 		p.i++
 		p.space()
 		quote := p.s[p.i]
 		if quote != '"' && quote != '\'' {
-			return false, errors.New("the value of an attribute is not in quotes")
+			return false, errors.New("want a value in quotes, found one without")
 		}
 		p.i++
 		n := strings.IndexByte(p.s[p.i:], quote)
 		if n < 0 {
-			return false, errors.New("the value of an attribute has no closing quote")
+			return false, errors.New("want a value in quotes, found no second quote")
 		}
 		a.Value = text(p.s[p.i : p.i+n])
 		p.i += n + 1
@@ -475,7 +475,7 @@ func (x *File) Next() (Tag, error) {
 				return Tag{}, err
 			}
 			if x.At == 0 && len(x.Buf) > 0 && textdoc.SniffCharset(x.Buf) != textdoc.UTF8 {
-				return Tag{Problem: "the encoding UTF-16 is not supported here, because < is not a single byte in it"}, nil
+				return Tag{Problem: "want an encoding in which < is one byte, found UTF-16"}, nil
 			}
 			continue
 		}
@@ -516,7 +516,7 @@ func (x *File) end(find func([]byte) (int, Kind, error)) (int, Kind, error) {
 		case err == nil && end <= x.Limit:
 			return end, kind, nil
 		case err == nil || errors.Is(err, errXMLEnds) && len(x.Buf) > x.Limit:
-			return 0, 0, brokenXML{fmt.Errorf("the record is longer than %d bytes", x.Limit)}
+			return 0, 0, brokenXML{fmt.Errorf("want a record of at most %d bytes, found a longer one", x.Limit)}
 		case !errors.Is(err, errXMLEnds) || x.EOF:
 			return 0, 0, brokenXML{err}
 		}
@@ -540,13 +540,13 @@ func (x *File) instruction(b []byte) (problem string) {
 	}
 	charset, err := htmlindex.Get(name)
 	if err != nil {
-		return fmt.Sprintf("unknown encoding %.40q", name)
+		return fmt.Sprintf("want an encoding that is known, found %.40q", name)
 	}
 	if name, _ = htmlindex.Name(charset); name == "utf-8" {
 		charset = nil
 	}
 	if name == "iso-2022-jp" || strings.HasPrefix(name, "utf-16") || name == "replacement" {
-		return fmt.Sprintf("the encoding %q is not supported, because < is not a single byte in it", name)
+		return fmt.Sprintf("want an encoding in which < is one byte, found %q", name)
 	}
 	x.Charset = charset
 	return ""
@@ -598,12 +598,12 @@ func (x *File) Parse(raw []byte) (*Element, error) {
 	if x.Charset != nil {
 		decoded, err := x.Charset.NewDecoder().Bytes(raw)
 		if err != nil {
-			return nil, errors.New("the text is not in the encoding that the file states")
+			return nil, errors.New("want text in the encoding that the file states, found other bytes")
 		}
 		raw = decoded
 	}
 	if !utf8.Valid(raw) {
-		return nil, errors.New("not valid UTF-8")
+		return nil, errors.New("want UTF-8, found bytes that are not")
 	}
 	return x.parser.parse(string(raw))
 }
@@ -727,7 +727,7 @@ func (r *Reading) next(x *File) (item reader.Item, atEnd bool, err error) {
 			item, err = x.Resume(tag.Problem)
 			return item, false, err
 		case tag.Kind == None && x.Records == 0 && x.At > 0:
-			return x.Remark("the document contains no records"), true, nil
+			return x.Remark("want records, found a document without any"), true, nil
 		case tag.Kind == None:
 			return x.CutOff(), true, nil
 		case tag.Kind != Close && r.IsRecord(tag):
@@ -745,7 +745,7 @@ func (x *File) CutOff() reader.Item {
 	if x.Depth <= 0 || x.Damages > 0 {
 		return reader.Item{}
 	}
-	return x.Remark("the file ends before the end of the export")
+	return x.Remark("want the end of the export, found the end of the file")
 }
 
 // Root returns the first tag of a sample, or an empty element.

@@ -172,7 +172,7 @@ func discordMessage(d *jsondoc.Document, options reader.Options, channel *discor
 	m.Conversation, m.Title = channel.id, channel.title()
 	if !m.Sent.Known() {
 		if m.Sent = snowflakeTime(m.Sequence); !m.Sent.Known() {
-			return nil, fmt.Errorf("the message has no timestamp, and its id contains none")
+			return nil, fmt.Errorf("want a timestamp, or an id that carries one, found neither")
 		}
 		build.Keep(m, "sent", "the time in the id")
 	}

@@ -161,9 +161,9 @@ func matrixMessage(d *jsondoc.Document, options reader.Options, title, raw strin
 	m.Title = title
 	switch {
 	case e.kind == "" || e.content == "":
-		return nil, fmt.Errorf("the event lacks type or content")
+		return nil, fmt.Errorf("want an event with type and content, found one without")
 	case m.Conversation == "" && m.ServiceID == "" && e.carriesKey():
-		return nil, fmt.Errorf("the event carries keys between devices (%.40q) and is not a message", e.kind)
+		return nil, fmt.Errorf("want a message, found an event that carries keys between devices (%.40q)", e.kind)
 	case e.kind == "m.room.encrypted":
 		return m, e.encrypted(m)
 	case e.kind == "m.room.message" || e.kind == "m.sticker":

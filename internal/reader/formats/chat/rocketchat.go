@@ -305,7 +305,7 @@ func rocketchatMessage(d *jsondoc.Document, options reader.Options, titles map[s
 		rocketchatHappened(m, kind, text)
 	}
 	if !m.Sent.Known() && !noTime {
-		return nil, fmt.Errorf("the message has no ts")
+		return nil, fmt.Errorf("want ts, found none")
 	}
 	m.Title = titles[m.Conversation]
 	if other := rocketchatOther(m.Conversation, m.From); other != "" {
@@ -436,7 +436,7 @@ func mongoTime(raw string, options reader.Options) (t argus.Time, err error) {
 			case "$numberLong":
 				t, err = jsondoc.MillisMember(raw)
 			default:
-				err = errors.New("unknown key; expected $date or $numberLong")
+				err = errors.New("want $date or $numberLong, found another key")
 			}
 			return err
 		})

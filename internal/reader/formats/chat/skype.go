@@ -199,7 +199,7 @@ func skypeContent(m *argus.Message, kind, content string) error {
 	case word == "TopicUpdate":
 		build.Renamed(m, argus.CleanName(value("value")), kind, value("value"))
 	case content == "" && kind == "":
-		return errors.New("the message has neither a type nor content")
+		return errors.New("want a type or content, found neither")
 	default:
 		build.Notice(m, kind, shown)
 		build.Keep(m, "content", content)

@@ -200,7 +200,7 @@ func slackAnswers(d *jsondoc.Document, options reader.Options, channel slackChan
 			answer := reader.Item{Where: argus.Where{Offset: at + int64(begin+list.At-len(list.Value)), Length: int64(len(list.Value))}}
 			var err error
 			if list.Value[0] != '{' {
-				err = fmt.Errorf("expected an object, found %s", jsondoc.Kind(list.Value))
+				err = fmt.Errorf("want an object, found %s", jsondoc.Kind(list.Value))
 			} else {
 				answer.Message, err = slackMessage(d, options, channel, names, list.Value)
 			}
@@ -395,7 +395,7 @@ func slackMessage(d *jsondoc.Document, options reader.Options, channel slackChan
 		switch key {
 		case "type":
 			if raw != `"message"` {
-				err = fmt.Errorf("message is not an object")
+				err = fmt.Errorf("want message, found something else")
 			}
 		case "subtype":
 			subtype, err = jsondoc.String(raw)
@@ -460,7 +460,7 @@ func slackMessage(d *jsondoc.Document, options reader.Options, channel slackChan
 	}
 	var ok bool
 	if m.Sent, ok = slackTime(m.ServiceID); !ok {
-		return nil, fmt.Errorf("ts: not in seconds since 1970 with six decimals")
+		return nil, fmt.Errorf("ts: want seconds since 1970 with six digits after a point, found other text")
 	}
 	if text == "" {
 		text = textdoc.LineFeeds(cmp.Or(slackBlocks(blocks), slackAttached(attached)))

@@ -169,7 +169,7 @@ func (f *telegramFile) next(ctx context.Context) (reader.Item, error) {
 			return f.late.Item(f.At), nil
 		case !found:
 			f.ended = true
-			return reader.Item{Problem: "the file ends before the end of the export", Where: argus.Where{Offset: f.At}}, nil
+			return reader.Item{Problem: "want the end of the export, found the end of the file", Where: argus.Where{Offset: f.At}}, nil
 		case f.list != "" && f.Buf[0] == ',':
 			f.commas.Comma()
 			f.Drop(1)
@@ -230,13 +230,13 @@ func (f *telegramFile) step() (reason string, err error) {
 	switch f.Buf[0] {
 	case '{':
 		if len(f.around) == aroundLimit {
-			return fmt.Sprintf("messages are nested more than %d levels deep", aroundLimit), nil
+			return fmt.Sprintf("want at most %d levels around messages, found more", aroundLimit), nil
 		}
 		f.around = append(f.around, telegramChat{path: f.path()})
 		f.valued = false
 	case '}':
 		if len(f.around) == 0 && !f.damaged {
-			return "unexpected data after the end of the export", nil
+			return "want one end of the export, found a second", nil
 		}
 		if n := len(f.around) - 1; n >= 0 {
 			f.late.Add(f.around[n].more[f.around[n].had:]...)
@@ -389,7 +389,7 @@ func (f *telegramFile) contact(word string) (reader.Item, error) {
 		}
 		name := argus.CleanName(first + " " + last)
 		if name == "" && accounts == nil {
-			return nil, errors.New("the contact has neither a name nor an account")
+			return nil, errors.New("want a name or an account, found neither")
 		}
 		build.Contact(m, word, accounts, name)
 		return m, build.Valid(m)
@@ -447,7 +447,7 @@ func (f *telegramFile) silent() (reader.Item, error) {
 // object makes an item of the object at the start of the view.
 func (f *telegramFile) object(what string, parse func(raw string) (*argus.Message, error)) (reader.Item, error) {
 	if f.Buf[0] != '{' {
-		return f.broken("the value in place of "+what+" is not an object", nil)
+		return f.broken("want "+what+", found something else", nil)
 	}
 	did := ""
 	if f.list != "" {
@@ -640,7 +640,7 @@ func (p *telegramMessage) set(key, raw string) (err error) {
 // words of a gift twice, the second time empty.
 func (p *telegramMessage) again(key, raw string) error {
 	if key != "text" || p.text != `""` && raw != `""` {
-		return errors.New("duplicate key")
+		return errors.New("want each key once, found one twice")
 	}
 	jsondoc.AddExtra(p.Message, key, p.text)
 	jsondoc.AddExtra(p.Message, key, raw)
@@ -702,19 +702,19 @@ func (p *telegramMessage) finish() (*argus.Message, error) {
 		}
 		p.happened(strings.TrimPrefix(strings.Join(p.said, "; "), "action: "))
 	default:
-		return nil, errors.New("type: expected message or service")
+		return nil, errors.New("type: want message or service, found something else")
 	}
 	if p.date != "" && (p.Sent.Known() || p.atZero || strings.HasPrefix(p.date, "1970-01-01T")) {
 		p.Extra = append(p.Extra, argus.Field{Name: "date", Value: p.date})
 	} else if p.date != "" {
 		sent, ok := dates.ISO(p.date, p.options)
 		if !ok {
-			return nil, errors.New("date: not a time like 2021-02-14T12:03:11")
+			return nil, errors.New("date: want a time like 2021-02-14T12:03:11, found other text")
 		}
 		p.Sent = sent
 	}
 	if !p.Sent.Known() && !p.atZero && p.date == "" {
-		return nil, errors.New("the message has neither date_unixtime nor date")
+		return nil, errors.New("want date_unixtime or date, found neither")
 	}
 	if p.pieces != "" && (p.respaced || !p.entities) {
 		jsondoc.AddExtra(p.Message, "text", p.pieces)
@@ -831,7 +831,7 @@ func (p *telegramMessage) joined(raw string) (string, error) {
 			return piece, err
 		}
 		if raw[0] != '{' {
-			return piece, fmt.Errorf("expected text or an object, found %s", jsondoc.Kind(raw))
+			return piece, fmt.Errorf("want text or an object, found %s", jsondoc.Kind(raw))
 		}
 		var keys jsondoc.Keys
 		_, err = keys.Each(raw, 0, func(key, raw string) (err error) {
@@ -893,5 +893,5 @@ func unixMember(raw string) (argus.Time, error) {
 	if t := argus.At(time.Unix(n, 0), "", argus.ZoneStated, argus.Second); err == nil && n < 1<<40 && t.Plausible() {
 		return dates.UnlessZero(t), nil
 	}
-	return argus.Time{}, errors.New("not a valid number of seconds since 1970")
+	return argus.Time{}, errors.New("want seconds since 1970, found another number or text")
 }

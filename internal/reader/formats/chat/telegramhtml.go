@@ -121,7 +121,7 @@ func readTelegramHTML(ctx context.Context, in reader.Input) iter.Seq2[reader.Ite
 			}
 			starts := isDiv && kind == html.StartTagToken
 			if starts && hasClass(class, "message") {
-				if message != nil && !give(reader.Item{Problem: "a message begins before the previous one ends"}, from) {
+				if message != nil && !give(reader.Item{Problem: "want the end of a message, found the next one"}, from) {
 					return
 				}
 				message, header, begins, depth = []byte{}, nil, from, 0
@@ -143,7 +143,7 @@ func readTelegramHTML(ctx context.Context, in reader.Input) iter.Seq2[reader.Ite
 			}
 			switch {
 			case len(message)+len(header) > in.RecordLimit():
-				if message != nil && !give(reader.Item{Problem: fmt.Sprintf("the message is longer than %d bytes", in.RecordLimit())}, at) {
+				if message != nil && !give(reader.Item{Problem: fmt.Sprintf("want a message of at most %d bytes, found a longer one", in.RecordLimit())}, at) {
 					return
 				}
 				message, header = nil, nil
@@ -168,11 +168,11 @@ func readTelegramHTML(ctx context.Context, in reader.Input) iter.Seq2[reader.Ite
 			yield(reader.Item{}, fmt.Errorf("read the page: %w", source.err))
 			return
 		}
-		if message != nil && !give(reader.Item{Problem: "the file ends in the middle of a message"}, at) {
+		if message != nil && !give(reader.Item{Problem: "want the end of a message, found the end of the file"}, at) {
 			return
 		}
 		if records == 0 {
-			yield(reader.Item{Problem: "the page contains no messages", Where: argus.Where{Offset: at}}, nil)
+			yield(reader.Item{Problem: "want messages, found a page without any", Where: argus.Where{Offset: at}}, nil)
 		}
 	}
 }
@@ -195,7 +195,7 @@ func (f *failing) Read(b []byte) (int, error) {
 func telegramTree(raw []byte) (*html.Node, error) {
 	tree, err := html.Parse(bytes.NewReader(bytes.ToValidUTF8(raw, []byte("\uFFFD"))))
 	if err != nil {
-		return nil, fmt.Errorf("parse the HTML of a message: %w", err)
+		return nil, fmt.Errorf("want a message in HTML: %w", err)
 	}
 	return tree, nil
 }
@@ -208,7 +208,7 @@ func (p *telegramPage) message(raw []byte) (*argus.Message, error) {
 	}
 	top := findClass(tree, "message")
 	if top == nil {
-		return nil, errors.New("the element is not a message")
+		return nil, errors.New("want a message, found something else")
 	}
 	m := &argus.Message{Service: cmp.Or(p.in.Service, "telegram"), Conversation: p.title, Title: p.title, ConversationReach: argus.ReachExport}
 	m.ServiceID = strings.TrimPrefix(attrOf(top, "id"), "message")
@@ -232,7 +232,7 @@ func (p *telegramPage) message(raw []byte) (*argus.Message, error) {
 			return nil, err
 		}
 	} else {
-		return nil, errors.New("the time shown has no title")
+		return nil, errors.New("want the title of a clock, found none")
 	}
 	if name := shownText(childClass(body, "from_name"), nil); name != "" {
 		name, bot, via := strings.Cut(name, " via @")
@@ -401,7 +401,7 @@ func telegramClock(clock string, o reader.Options) (argus.Time, error) {
 	zone, source := o.ZoneOrUTC()
 	t, err := time.ParseInLocation("02.01.2006 15:04:05", clock, zone)
 	if err != nil {
-		return argus.Time{}, errors.New("not a time like 01.07.2021 14:00:00 UTC+02:00")
+		return argus.Time{}, errors.New("want a time like 01.07.2021 14:00:00 UTC+02:00, found other text")
 	}
 	return argus.At(t, clock, source, argus.Second), nil
 }

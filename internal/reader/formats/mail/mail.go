@@ -411,7 +411,7 @@ func (l *letter) read(r *bufio.Reader, depth int) error {
 		}
 	}
 	if l.room < 0 {
-		return errors.New("the enclosed mails are longer than the longest record")
+		return errors.New("want enclosed mails no longer than the longest record, found a longer one")
 	}
 	l.header(h)
 	w := mimeWalk{visit: l.part}
@@ -470,7 +470,7 @@ func (l *letter) postmark(r *bufio.Reader) error {
 		return err
 	}
 	if string(start) != "From " {
-		return badMail{errors.New("no line From ADDRESS DATE precedes the mail")}
+		return badMail{errors.New("want a line From ADDRESS DATE before a mail, found none")}
 	}
 	line, err := r.ReadSlice('\n')
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {

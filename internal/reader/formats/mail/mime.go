@@ -60,7 +60,7 @@ func readMailHeader(r *bufio.Reader, limit int) (mailHeader, error) {
 	for size := 0; ; {
 		line, err := r.ReadSlice('\n')
 		if size += len(line); size > limit {
-			return h, fmt.Errorf("the header is longer than %d bytes", limit)
+			return h, fmt.Errorf("want a header of at most %d bytes, found a longer one", limit)
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			long = append(long, line...)
@@ -132,7 +132,7 @@ func charsetReader(name string, r io.Reader) (io.Reader, error) {
 		}
 		text, ok := textdoc.UTF7(stored)
 		if !ok {
-			return nil, errors.New("the text is not valid UTF-7")
+			return nil, errors.New("want UTF-7, found other text")
 		}
 		return strings.NewReader(text), nil
 	}

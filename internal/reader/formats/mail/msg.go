@@ -198,7 +198,7 @@ const (
 func readMSGMail(source io.ReaderAt, in reader.Input) (*msgMail, error) {
 	p := newMSGMail(in)
 	if in.Size > msgLimit {
-		return p, fmt.Errorf("the mail is longer than %d bytes", msgLimit)
+		return p, fmt.Errorf("want a mail of at most %d bytes, found a longer one", msgLimit)
 	}
 	file, err := mscfb.New(source)
 	if err != nil {

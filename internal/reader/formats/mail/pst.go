@@ -117,7 +117,7 @@ func readPST(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error]
 			}
 		}
 		if !found {
-			give(reader.Item{Problem: "the mailbox contains no messages"})
+			give(reader.Item{Problem: "want a message in the mailbox, found none"})
 		}
 	}
 }
@@ -520,7 +520,7 @@ func (r *pstReading) file(node pstNode, p *msgMail, charsets pstCharsets, class 
 		place, _, e := heap.value(data, 8)
 		if len(place) < 8 {
 			keep()
-			return cmp.Or(err, e, errors.New("the attachment does not name a node"))
+			return cmp.Or(err, e, errors.New("want the number of a node, found none"))
 		}
 		data = binary.LittleEndian.Uint32(place)
 		if inside, ok := heap.lower(data); ok && numbersOf(list)[pstMethod] == pstInside {

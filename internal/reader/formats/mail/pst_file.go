@@ -63,7 +63,7 @@ func openPST(source io.ReaderAt, size int64) (*pstFile, error) {
 		return nil, err
 	}
 	if string(head[:4]) != pstMagic {
-		return nil, fmt.Errorf("the file does not begin with %s", pstMagic)
+		return nil, fmt.Errorf("want %s at the beginning of the file, found other bytes", pstMagic)
 	}
 	switch version := binary.LittleEndian.Uint16(head[10:]); version {
 	case 14, 15:
@@ -73,10 +73,10 @@ func openPST(source io.ReaderAt, size int64) (*pstFile, error) {
 		f.wide, f.coding = true, head[513]
 		f.nodes, f.blocks = f.place(head[216:]), f.place(head[232:])
 	default:
-		return nil, fmt.Errorf("the mailbox has version %d, want 14, 15, 23 or 37; version 36 is a local copy of a server mailbox (OST) made by Outlook 2013 or later: export it as PST", version)
+		return nil, fmt.Errorf("want a mailbox of version 14, 15, 23 or 37, found %d; one of 36 is a copy that Outlook 2013 and later keep of a server's (OST): export it as PST", version)
 	}
 	if f.coding > 2 {
-		return nil, fmt.Errorf("the data is encoded with method %#x, want 0 to 2 (plain, permuted or cyclic): it is protected by Windows (WIP) and cannot be read without the key", f.coding)
+		return nil, fmt.Errorf("want data that are plain, permuted or cyclic (0 to 2), found %#x: protected by Windows (WIP), which needs its key", f.coding)
 	}
 	return f, nil
 }
@@ -88,12 +88,12 @@ func (f *pstFile) begin() { f.damage, f.left = nil, 2*f.size+1<<20 }
 // read returns a piece of the file.
 func (f *pstFile) read(at int64, length int) ([]byte, error) {
 	if at < 0 || at > f.size-int64(length) {
-		return nil, fmt.Errorf("read %d bytes at %d: the file ends at %d", length, at, f.size)
+		return nil, fmt.Errorf("want %d bytes at %d, found the end of the file at %d", length, at, f.size)
 	}
 	f.left -= int64(length)
 	f.all -= int64(length)
 	if f.left < 0 || f.all < 0 {
-		return nil, fmt.Errorf("the message refers to the same parts of the file repeatedly, or all messages together to more than %d times its size", pstTimes)
+		return nil, fmt.Errorf("want each piece of the file once in a message and at most %d times in all, found one more often", pstTimes)
 	}
 	b := make([]byte, length)
 	if n, err := f.source.ReadAt(b, at); n < length {
@@ -169,7 +169,7 @@ func (f *pstFile) page(place pstPlace, kind byte, above int) (*pstTreePage, erro
 		f.pages[place.at] = p
 	}
 	if p.kind != kind || p.level >= above {
-		return nil, fmt.Errorf("page of a tree at %d: want kind %#x below level %d, have kind %#x at level %d", place.at, kind, above, p.kind, p.level)
+		return nil, fmt.Errorf("page of a tree at %d: want kind %#x below level %d, found %#x at level %d", place.at, kind, above, p.kind, p.level)
 	}
 	if !p.whole {
 		f.remark("the page at %d does not match its checksum", place.at)
@@ -200,7 +200,7 @@ func (f *pstFile) readPage(at int64) (*pstTreePage, error) {
 		least = 4 * f.width()
 	}
 	if end[0] != end[1] || each < least || count*each > room {
-		return nil, fmt.Errorf("want entries of at least %d bytes that fit into the page, have %d entries of %d bytes", least, count, each)
+		return nil, fmt.Errorf("want entries of at least %d bytes that fit, found %d of %d bytes", least, count, each)
 	}
 	for i := range count {
 		p.entries = append(p.entries, b[i*each:(i+1)*each])
@@ -262,7 +262,7 @@ func (f *pstFile) nodeOf(e []byte) pstNode {
 func (f *pstFile) node(id uint32) (pstNode, error) {
 	e, err := f.find(f.nodes, pstNodeTree, uint64(id))
 	if err == nil && e == nil {
-		err = fmt.Errorf("node %#x does not exist", id)
+		err = fmt.Errorf("want node %#x, found none with that number", id)
 	}
 	if err != nil {
 		return pstNode{}, err
@@ -279,7 +279,7 @@ func (f *pstFile) walk() iter.Seq2[pstNode, error] {
 		var visit func(place pstPlace, above int) bool
 		visit = func(place pstPlace, above int) bool {
 			if left--; left < 0 {
-				yield(pstNode{}, fmt.Errorf("page of a tree at %d: a page occurs in the tree more than once", place.at))
+				yield(pstNode{}, fmt.Errorf("page of a tree at %d: want each page in the tree once, found one more often", place.at))
 				return false
 			}
 			p, err := f.page(place, pstNodeTree, above)
@@ -295,7 +295,7 @@ func (f *pstFile) walk() iter.Seq2[pstNode, error] {
 				}
 				n := f.nodeOf(e)
 				if uint64(n.id) < next {
-					if !yield(pstNode{}, fmt.Errorf("want node %#x or a later one, have %#x", next, n.id)) {
+					if !yield(pstNode{}, fmt.Errorf("want node %#x or a later one, found %#x again or too late", next, n.id)) {
 						return false
 					}
 					continue
@@ -317,7 +317,7 @@ func (f *pstFile) block(id uint64) (b []byte, inside bool, err error) {
 	id &^= 1
 	e, err := f.find(f.blocks, pstBlockTree, id)
 	if err == nil && e == nil {
-		err = fmt.Errorf("block %#x does not exist", id)
+		err = fmt.Errorf("want block %#x, found none with that number", id)
 	}
 	if err != nil {
 		return nil, false, err
@@ -335,7 +335,7 @@ func (f *pstFile) block(id uint64) (b []byte, inside bool, err error) {
 		f.remark("block %#x does not match its checksum", id)
 	}
 	if own := f.number(end[number:]); !samePST(own, id) {
-		f.remark("expected block %#x, found block %#x", id, own)
+		f.remark("where block %#x should be, there is block %#x", id, own)
 	}
 	if inside = id&2 != 0; !inside {
 		f.decode(b, uint32(id))
@@ -360,12 +360,12 @@ func (f *pstFile) chunks(id uint64) iter.Seq2[[]byte, error] {
 				return yield(b, nil)
 			}
 			if len(b) < 8 || b[0] != 1 || b[1] == 0 || b[1] >= above {
-				return fail(fmt.Errorf("block %#x is not a list of blocks below level %d", id, above))
+				return fail(fmt.Errorf("block %#x: want a list of blocks below level %d, found something else", id, above))
 			}
 			rest := b[8:]
 			for range binary.LittleEndian.Uint16(b[2:]) {
 				if len(rest) < f.width() {
-					return fail(fmt.Errorf("block %#x: the list of blocks is truncated", id))
+					return fail(fmt.Errorf("block %#x: want more numbers of blocks, found the end of the list", id))
 				}
 				if !visit(f.number(rest), b[1]) {
 					return false
@@ -395,7 +395,7 @@ func (f *pstFile) below(id uint64) ([]pstNode, error) {
 		}
 		w := f.width()
 		if !inside || len(b) < w || b[0] != 2 || b[1] >= above {
-			return fmt.Errorf("block %#x is not a list of nodes below level %d", id, above)
+			return fmt.Errorf("block %#x: want a list of nodes below level %d, found something else", id, above)
 		}
 		rest, each := b[w:], 3*w
 		if b[1] > 0 {
@@ -403,7 +403,7 @@ func (f *pstFile) below(id uint64) ([]pstNode, error) {
 		}
 		for range binary.LittleEndian.Uint16(b[2:]) {
 			if len(rest) < each || len(nodes) >= pstBelow {
-				return fmt.Errorf("block %#x: the list of nodes is truncated or has more than %d nodes", id, pstBelow)
+				return fmt.Errorf("block %#x: want a list of at most %d nodes that is complete, found another one", id, pstBelow)
 			}
 			if b[1] > 0 {
 				if err := visit(f.number(rest[w:]), b[1]); err != nil {

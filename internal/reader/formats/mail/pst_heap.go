@@ -38,7 +38,7 @@ func (f *pstFile) heap(n pstNode, kind byte, limit int) (*pstHeap, error) {
 		return nil, fmt.Errorf("node %#x: %w", n.id, err)
 	}
 	if len(chunks) == 0 || len(chunks[0]) < 12 || chunks[0][2] != pstHeapMark || chunks[0][3] != kind {
-		return nil, fmt.Errorf("node %#x: the data is not a heap of kind %#x", n.id, kind)
+		return nil, fmt.Errorf("node %#x: want a heap of kind %#x, found other data", n.id, kind)
 	}
 	below, err := f.below(n.below)
 	if err != nil {
@@ -55,7 +55,7 @@ func chunksHeld(chunks iter.Seq2[[]byte, error], limit int) (list [][]byte, err 
 			return list, err
 		}
 		if size += len(chunk) + pstChunk; size > limit {
-			return list, fmt.Errorf("the data is longer than %d bytes", limit)
+			return list, fmt.Errorf("want data of at most %d bytes, found more", limit)
 		}
 		list = append(list, chunk)
 	}
@@ -69,7 +69,7 @@ func (h *pstHeap) item(id uint32) ([]byte, error) {
 	}
 	index, at := int(id>>5&0x7FF), int(id>>16)
 	if id&0x1F != 0 || index == 0 || at >= len(h.chunks) {
-		return nil, fmt.Errorf("the number %#x does not refer to an item of the heap", id)
+		return nil, fmt.Errorf("want a piece of the heap, found the number %#x", id)
 	}
 	chunk := h.chunks[at]
 	if len(chunk) >= 2 {
@@ -80,7 +80,7 @@ func (h *pstHeap) item(id uint32) ([]byte, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("item %#x is not inside the heap", id)
+	return nil, fmt.Errorf("want piece %#x of the heap, found none that lies in it", id)
 }
 
 // lower returns the node below with the given number.
@@ -101,7 +101,7 @@ func (h *pstHeap) pieces(id uint32) iter.Seq2[[]byte, error] {
 		return h.file.chunks(n.data)
 	}
 	return func(yield func([]byte, error) bool) {
-		yield(nil, fmt.Errorf("the child node %#x does not exist", id))
+		yield(nil, fmt.Errorf("want a child node %#x, found none with that number", id))
 	}
 }
 
@@ -129,7 +129,7 @@ func (h *pstHeap) records(id uint32, keySize, size int) iter.Seq2[[]byte, error]
 		}
 		head, err := h.item(id)
 		if err == nil && (len(head) < 8 || head[0] != pstTreeMark || int(head[1]) != keySize || int(head[2]) != size || head[3] > pstLevels) {
-			err = fmt.Errorf("the data is not a tree with keys of %d bytes and values of %d", keySize, size)
+			err = fmt.Errorf("want a tree of keys of %d bytes with %d, found something else", keySize, size)
 		}
 		if err != nil {
 			fail(err)
@@ -140,7 +140,7 @@ func (h *pstHeap) records(id uint32, keySize, size int) iter.Seq2[[]byte, error]
 		visit = func(id uint32, level byte) bool {
 			piece, err := h.item(id)
 			if left -= len(piece) + 1; err == nil && left < 0 {
-				err = errors.New("an item occurs in a tree more than once")
+				err = errors.New("want each piece of a tree once, found one more often")
 			}
 			if err != nil {
 				return fail(err)
@@ -181,7 +181,7 @@ func (h *pstHeap) properties() ([]pstProperty, error) {
 		}
 		p := pstProperty{binary.LittleEndian.Uint16(r), binary.LittleEndian.Uint16(r[2:]), binary.LittleEndian.Uint32(r[4:])}
 		if len(list) > 0 && p.number <= list[len(list)-1].number {
-			return list, fmt.Errorf("properties are out of order: %04X is followed by %04X", list[len(list)-1].number, p.number)
+			return list, fmt.Errorf("want a property after %04X, found %04X", list[len(list)-1].number, p.number)
 		}
 		list = append(list, p)
 	}
@@ -194,7 +194,7 @@ func (h *pstHeap) rows() iter.Seq2[[]pstProperty, error] {
 	return func(yield func([]pstProperty, error) bool) {
 		info, err := h.item(h.root)
 		if err == nil && (len(info) < 22 || info[0] != pstTable || len(info) < 22+8*int(info[1])) {
-			err = errors.New("the data is not a table")
+			err = errors.New("want a table, found something else")
 		}
 		if err != nil {
 			yield(nil, err)
@@ -203,7 +203,7 @@ func (h *pstHeap) rows() iter.Seq2[[]pstProperty, error] {
 		size, bits := int(binary.LittleEndian.Uint16(info[8:])), int(binary.LittleEndian.Uint16(info[6:]))
 		places, err := h.places(binary.LittleEndian.Uint32(info[10:]))
 		if err == nil && (size < 4 || bits > size) {
-			err = fmt.Errorf("the rows have %d bytes, want at least 4", size)
+			err = fmt.Errorf("want rows of at least 4 bytes, found %d", size)
 		}
 		if err != nil {
 			yield(nil, err)
@@ -213,7 +213,7 @@ func (h *pstHeap) rows() iter.Seq2[[]pstProperty, error] {
 		for _, place := range places {
 			row := rowAt(chunks, place, size)
 			if row == nil {
-				yield(nil, cmp.Or(err, errors.New("a row is not inside the data of its table")))
+				yield(nil, cmp.Or(err, errors.New("want a row of a table, found the end of its rows")))
 				return
 			}
 			if !yield(cellsOfRow(row, bits, info[22:22+8*int(info[1])]), nil) {

@@ -488,7 +488,7 @@ func TestPSTTraps(t *testing.T) {
 		"a time without a field":                  {[]pstSaid{anna, {0x8006, msgTypeTime, pstTicks(1613300591)}}, nil, "[property 8006: 2021-02-14T11:03:11.000000Z]"},
 		"a time with a name":                      {[]pstSaid{anna, {0x8000, msgTypeTime, pstTicks(1613300591)}}, nil, "[lid 820D (00062002): 2021-02-14T11:03:11.000000Z]"},
 		"a time that is none":                     {[]pstSaid{anna, {msgSubmitted, msgTypeTime, pstTicks(1 << 38)}}, nil, "[property 0039: no time: "},
-		"a time that is lost":                     {[]pstSaid{anna, {msgSubmitted, msgTypeTime, 0x1FDF}}, nil, "[damage: property 0039 ends early: the child node 0x1fdf does not exist]"},
+		"a time that is lost":                     {[]pstSaid{anna, {msgSubmitted, msgTypeTime, 0x1FDF}}, nil, "[damage: property 0039 ends early: want a child node 0x1fdf, found none with that number]"},
 		"a list of texts":                         {[]pstSaid{anna, {0x8006, pstTypeTexts, []byte("\x02\x00\x00\x00\x0C\x00\x00\x00\x0E\x00\x00\x00a\x00b\x00")}}, nil, "[property 8006: a\nb]"},
 		"a text of which a list names one block again and again": {[]pstSaid{anna, {msgBody, msgTypeText, 0x1FDF}}, func(w *pstWriter) pstNode {
 			block, list := w.block(make([]byte, 8000), false), []byte{1, 1, 0xFF, 0, 0, 0, 0, 0}
@@ -499,7 +499,7 @@ func TestPSTTraps(t *testing.T) {
 		}, "want each piece of the file once in a message"},
 		"a sender who is lost":                    {[]pstSaid{{msgSenderAddress, msgTypeText, 0x1FDF}}, nil, "0x200064 the message names no sender (property 0C1F ends early: want a child node 0x1fdf"},
 		"a node below with the number of a piece": {[]pstSaid{anna}, func(w *pstWriter) pstNode { return pstNode{id: 3 << 5, data: w.block([]byte("b\x00"), false)} }, "anna@x.test: "},
-		"properties again and again":              {[]pstSaid{anna, {msgBody, msgTypeText, "a"}, {msgBody, msgTypeText, "b"}}, nil, "[damage: the properties end early: properties are out of order: 1000 is followed by 1000]"},
+		"properties again and again":              {[]pstSaid{anna, {msgBody, msgTypeText, "a"}, {msgBody, msgTypeText, "b"}}, nil, "[damage: the properties end early: want a property after 1000, found 1000]"},
 		"a chat":                                  {[]pstSaid{anna, pstText(pstClass, "IPM.SkypeTeams.Message"), pstText(msgBody, "at ten")}, nil, "anna@x.test: at ten [property 001A: IPM.SkypeTeams.Message]"},
 		"an encrypted mail is locked, with its hash": {[]pstSaid{anna, pstText(pstClass, "IPM.Note.SMIME")}, func(w *pstWriter) pstNode {
 			return w.properties(0x80E5, []pstSaid{pstText(msgLongFileName, "smime.p7m"), {msgData, msgTypeBinary, []byte("sealed")}})
@@ -544,11 +544,11 @@ func TestPSTDamage(t *testing.T) {
 			page[488] = 1
 			binary.LittleEndian.PutUint32(page[500:], pstSum(page[:496]))
 			return b
-		}, "the mailbox contains no messages"},
+		}, "want a message in the mailbox, found none"},
 		"a page of blocks for one of nodes": {func(_ *pstWriter, b []byte) []byte {
 			copy(b[216:232], b[232:248])
 			return b
-		}, "have kind 0x80"},
+		}, "want kind 0x81 below level 9, found 0x80"},
 		"one node with another's data": {func(w *pstWriter, b []byte) []byte {
 			anna := w.put(w.put(nil, 0x200024), w.nodes[1].data)
 			w.put(b[:bytes.LastIndex(b, anna)+8], w.nodes[2].data)

@@ -113,7 +113,7 @@ func readRSMFMail(ctx context.Context, in reader.Input, yield func(reader.Item, 
 		return badMail{fmt.Errorf("open rsmf.zip: %w", err)}
 	}
 	if !a.Has(rsmfManifest) {
-		return badMail{errors.New("there is no " + rsmfManifest + " in rsmf.zip")}
+		return badMail{errors.New("want " + rsmfManifest + " in rsmf.zip, found none")}
 	}
 	manifest, err := openRSMF(a, rsmfManifest)
 	if err != nil {
@@ -166,7 +166,7 @@ func rsmfContent(ctx context.Context, in reader.Input) (*reader.Spool, []argus.F
 	}}
 	err = cmp.Or(w.walk(h, r, 0, false), source.err)
 	if err == nil && s.Size == 0 {
-		err = badMail{errors.New("the mail has no part rsmf.zip")}
+		err = badMail{errors.New("want a part rsmf.zip in the mail, found none")}
 	}
 	if err != nil {
 		s.Close()

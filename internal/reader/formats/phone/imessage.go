@@ -90,7 +90,7 @@ func readIMessageDB(ctx context.Context, in reader.Input, yield func(reader.Item
 	}
 	defer d.Close()
 	if !d.Tables["message"] || !d.Tables["handle"] {
-		return sqlitedoc.Damaged{Err: errors.New("the database lacks the table of messages or the table of handles")}
+		return sqlitedoc.Damaged{Err: errors.New("want a table of messages and one of handles, found none")}
 	}
 	r := imessageDB{Database: d, in: in, handles: map[int64]string{}, chats: map[int64]imessageChat{}}
 	for _, problem := range d.Lacks(in) {

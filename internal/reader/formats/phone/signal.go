@@ -317,7 +317,7 @@ func (e *signalEnvelope) finish() error {
 	e.to.more(e.Message, "destination")
 	var ok bool
 	if e.Sent, ok = dates.Millis(e.stamp); !ok {
-		return fmt.Errorf("timestamp: missing or invalid number of milliseconds since 1970")
+		return fmt.Errorf("timestamp: want milliseconds since 1970, found other text or none")
 	}
 	if e.Sent = dates.UnlessZero(e.Sent); !e.Sent.Known() {
 		build.Keep(e.Message, "timestamp", e.stamp)

@@ -154,7 +154,7 @@ func (b *signalBackup) silent(ids []string) *argus.Message {
 func (b *signalBackup) frame(d *jsondoc.Document, raw string) (m *argus.Message, err error) {
 	err = jsondoc.Members(raw, func(key, raw string) (err error) {
 		if raw[0] != '{' {
-			return fmt.Errorf("expected an object, found %s", jsondoc.Kind(raw))
+			return fmt.Errorf("want an object, found %s", jsondoc.Kind(raw))
 		}
 		switch key {
 		case "account":
@@ -220,7 +220,7 @@ func (b *signalBackup) message() *argus.Message {
 func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 	id := strings.Clone(jsondoc.InsideText(raw, "id"))
 	if id == "" {
-		return nil, errors.New("the recipient has no id")
+		return nil, errors.New("want an id, found none")
 	}
 	m, r := b.message(), signalRecipient{}
 	jsondoc.KeepOthers(m, raw, "id", "contact", "group", "self")
@@ -241,7 +241,7 @@ func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 			}
 		}
 		if len(accounts) == 0 {
-			return nil, errors.New("the recipient has no number, UUID or user name")
+			return nil, errors.New("want a number, a UUID or a user name, found none")
 		}
 		r.account, r.name = strings.Clone(accounts[0]), strings.Clone(cmp.Or(names...))
 		if aci := jsondoc.InsideText(c, "aci"); aci != "" && len(b.aci) < signalBackupLimit {
@@ -268,7 +268,7 @@ func (b *signalBackup) recipient(raw string) (*argus.Message, error) {
 	case group != "":
 		key := jsondoc.InsideText(group, "masterKey")
 		if key == "" {
-			return nil, errors.New("the group has no key")
+			return nil, errors.New("want the key of a group, found none")
 		}
 		r.group = argus.Within("group", key)
 		r.name = strings.Clone(argus.CleanName(jsondoc.InsideText(group, "snapshot", "title", "title")))
@@ -333,15 +333,15 @@ func (b *signalBackup) item(raw string) (*argus.Message, error) {
 	m := b.message()
 	with, ok := b.recipients[b.chats[jsondoc.InsideText(raw, "chatId")]]
 	if !ok {
-		return nil, errors.New("no earlier frame describes the chat or its recipient")
+		return nil, errors.New("want an earlier chat and its recipient, found none with that number")
 	}
 	author, ok := b.recipients[jsondoc.InsideText(raw, "authorId")]
 	if !ok {
-		return nil, errors.New("no earlier frame describes the writer")
+		return nil, errors.New("want an earlier recipient as its writer, found none with that number")
 	}
 	stamp := jsondoc.InsideText(raw, "dateSent")
 	if m.Sent, ok = dates.Millis(stamp); !ok {
-		return nil, errors.New("dateSent: missing or invalid number of milliseconds since 1970")
+		return nil, errors.New("dateSent: want milliseconds since 1970, found other text or none")
 	}
 	if m.Sent = dates.UnlessZero(m.Sent); m.Sent.Known() {
 		m.ServiceID = stamp

@@ -157,7 +157,7 @@ func storedAttributes(m *argus.Message, e *xmldoc.Element, own string, field *st
 		}
 	}
 	if stated(e, "date") == "" {
-		return centre, fmt.Errorf("the %s has no date", e.Name)
+		return centre, fmt.Errorf("want an %s with its date, found one without", e.Name)
 	}
 	return centre, nil
 }
@@ -335,7 +335,7 @@ func (b *smsBackup) call(m *argus.Message, e *xmldoc.Element) error {
 		return fmt.Errorf("date: %w", err)
 	}
 	if !sent.Known() {
-		return errors.New("the call has no date")
+		return errors.New("want a call with its date, found one without")
 	}
 	m.Service, m.Sent = cmp.Or(b.options.Service, "phone"), sent
 	number := phoneAccount(stated(e, "number"))

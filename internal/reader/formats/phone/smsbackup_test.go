@@ -49,13 +49,13 @@ func TestXMLDamage(t *testing.T) {
 
 func TestXMLBounds(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"too long":   {`<smses><sms body="` + strings.Repeat("x", 5000) + `"/></smses>`, "the record is longer than 4096 bytes"},
-		"too deep":   {"<smses><sms >" + strings.Repeat("<a>", 70), "elements are nested more than 64 levels deep"},
-		"entities":   {`<!DOCTYPE s [<!ENTITY a "aaaa">]><smses><sms body="&a;"/></smses>`, "the markup is not an element"},
-		"UTF-16":     {"\xFF\xFE<\x00s\x00m\x00s\x00e\x00s\x00>\x00", "the encoding UTF-16 is not supported here, because < is not a single byte in it"},
-		"encoding":   {`<?xml version="1.0" encoding="EBCDIC-9"?><smses/>`, `unknown encoding "EBCDIC-9"`},
-		"not UTF-8":  {"<smses><sms body='\xff'/></smses>", "not valid UTF-8"},
-		"no end tag": {"<smses><sms body='x' date='1613300591123' type='2' address='1'/>", "the file ends before the end of the export"},
+		"too long":   {`<smses><sms body="` + strings.Repeat("x", 5000) + `"/></smses>`, "want a record of at most 4096 bytes, found a longer one"},
+		"too deep":   {"<smses><sms >" + strings.Repeat("<a>", 70), "want elements at most 64 deep, found a deeper one"},
+		"entities":   {`<!DOCTYPE s [<!ENTITY a "aaaa">]><smses><sms body="&a;"/></smses>`, "want an element, found other markup"},
+		"UTF-16":     {"\xFF\xFE<\x00s\x00m\x00s\x00e\x00s\x00>\x00", "want an encoding in which < is one byte, found UTF-16"},
+		"encoding":   {`<?xml version="1.0" encoding="EBCDIC-9"?><smses/>`, `want an encoding that is known, found "EBCDIC-9"`},
+		"not UTF-8":  {"<smses><sms body='\xff'/></smses>", "want UTF-8, found bytes that are not"},
+		"no end tag": {"<smses><sms body='x' date='1613300591123' type='2' address='1'/>", "want the end of the export, found the end of the file"},
 	} {
 		found := false
 		for _, item := range readertest.Check(t, SMSBackup, readertest.Input("f", []byte(c.text), reader.Options{MaxRecord: 4096})) {

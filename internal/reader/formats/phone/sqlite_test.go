@@ -52,7 +52,7 @@ func TestDatabaseDamage(t *testing.T) {
 		want    string
 	}{
 		"cut off":  {good[:4096*6], "damaged"},
-		"its end":  {cut, fmt.Sprintf("the database is truncated: it claims to have %d bytes but has %d", len(long), len(cut))},
+		"its end":  {cut, fmt.Sprintf("the database is cut off: it states %d bytes and has %d", len(long), len(cut))},
 		"the rest": {cut, "ten o'clock"},
 		"a part":   {aside[:len(aside)-100_000], "the table message_aside cannot be read, so messages lack its content"},
 		"no part":  {aside[:len(aside)-100_000], "ten o'clock"},

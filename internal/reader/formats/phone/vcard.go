@@ -51,7 +51,7 @@ func readVCard(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, erro
 				return
 			}
 		}
-		if item, ok := r.close("the file ends before END:VCARD"); ok && !yield(item, nil) {
+		if item, ok := r.close("want END:VCARD, found the end of the file"); ok && !yield(item, nil) {
 			return
 		}
 		if lines.Err != nil {
@@ -86,7 +86,7 @@ func (r *vcardReading) line(l *textdoc.Line) (item reader.Item, ended bool) {
 		return reader.Item{}, false
 	}
 	if begins {
-		item, ended = r.close("the next card begins before END:VCARD")
+		item, ended = r.close("want END:VCARD before the next card, found none")
 	}
 	if !r.open {
 		r.open, r.card, r.problem = true, begins, ""
@@ -100,7 +100,7 @@ func (r *vcardReading) line(l *textdoc.Line) (item reader.Item, ended bool) {
 		r.raw = r.raw[:min(len(r.raw), argus.QuarantineRaw)]
 	}
 	if r.size += len(l.Text); r.size > r.limit || l.Problem != "" {
-		r.problem = fmt.Sprintf("the card is longer than %d bytes", r.limit)
+		r.problem = fmt.Sprintf("want a card of at most %d bytes, found a longer one", r.limit)
 		r.fields = r.fields[:0]
 		r.size = r.limit // the following lines are not kept either
 	} else {
@@ -140,7 +140,7 @@ func (r *vcardReading) close(reason string) (reader.Item, bool) {
 	item := reader.Item{Where: r.where}
 	problem := cmp.Or(r.problem, reason)
 	if !r.card {
-		problem = "the lines are outside a card: there is no BEGIN:VCARD"
+		problem = "want BEGIN:VCARD, found something else"
 	}
 	if problem == "" {
 		m, err := r.message()
@@ -191,7 +191,7 @@ func (r *vcardReading) message() (*argus.Message, error) {
 		build.KeepExtra(m, f.title, f.value)
 	}
 	if len(r.fields) < 3 { // BEGIN and END
-		return nil, errors.New("the card is empty")
+		return nil, errors.New("want a card with something in it, found an empty one")
 	}
 	build.Contact(m, "contact", accounts, cmp.Or(name, parts, organisation))
 	return m, m.Valid()

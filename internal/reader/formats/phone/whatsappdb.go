@@ -220,7 +220,7 @@ func (r *whatsappDB) tables(ctx context.Context) (err error) {
 		r.rows = 0
 	}
 	if !isNew && !d.Tables["messages"] {
-		return sqlitedoc.Damaged{Err: errors.New("the database has no table of messages")}
+		return sqlitedoc.Damaged{Err: errors.New("want a table of messages, found none")}
 	}
 	// While WhatsApp migrated to the new tables, both had messages, some of them the same:
 	// those are sightings of each other, by their keys.

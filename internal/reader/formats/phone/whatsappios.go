@@ -115,7 +115,7 @@ func (r *whatsappIOS) read(ctx context.Context) error {
 		}
 	}
 	if !d.Tables["ZWAMESSAGE"] || !d.Tables["ZWACHATSESSION"] {
-		return sqlitedoc.Damaged{Err: errors.New("the database lacks the table of messages or the table of chats")}
+		return sqlitedoc.Damaged{Err: errors.New("want a table of messages and one of chats, found none")}
 	}
 	if err := r.learn(); err != nil {
 		return err

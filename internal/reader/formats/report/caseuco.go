@@ -98,9 +98,9 @@ func readCase(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 		}
 		switch {
 		case !found:
-			yield(reader.Item{Problem: fmt.Sprintf("the graph has no messages or accounts, only %d nodes of other kinds", nodes)}, nil)
+			yield(reader.Item{Problem: fmt.Sprintf("want messages or accounts, found a graph of %d nodes of other kinds", nodes)}, nil)
 		case len(g.others) > 0:
-			yield(reader.Item{Problem: "the graph has nodes that are neither messages, accounts nor named by them, and that are not read: " + g.otherKinds()}, nil)
+			yield(reader.Item{Problem: "want messages, accounts and the nodes that they name, found nodes of other kinds, which are not read: " + g.otherKinds()}, nil)
 		}
 	}
 }
@@ -446,7 +446,7 @@ func (g *caseGraph) message(raw string) (*argus.Message, error) {
 	}
 	isCall := strings.Contains(kind, "CallFacet")
 	if from == "" && !isCall {
-		return nil, fmt.Errorf("the message has no sender")
+		return nil, fmt.Errorf("want a message with a sender, found one without")
 	}
 	for _, file := range g.attached[id] {
 		m.Attachments = append(m.Attachments, argus.Attachment{Name: cmp.Or(g.things[file].name, file)})
@@ -496,7 +496,7 @@ func (g *caseGraph) contact(m *argus.Message, id, application string) (*argus.Me
 func (g *caseGraph) time(raw string) (argus.Time, error) {
 	t, ok := dates.ISO(caseValue(raw), g.options)
 	if !ok {
-		return t, fmt.Errorf("not a time like 2021-02-14T12:03:11Z")
+		return t, fmt.Errorf("want a time like 2021-02-14T12:03:11Z, found something else")
 	}
 	return t, nil
 }

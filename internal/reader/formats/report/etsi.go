@@ -116,7 +116,7 @@ func (f *etsiFile) item(e *xmldoc.Element) (*argus.Message, error) {
 	}
 	payload := find(item, "payload")
 	if payload == nil {
-		return nil, errors.New("the item has no payload")
+		return nil, errors.New("want an item with its payload, found one without")
 	}
 	m := &argus.Message{Service: cmp.Or(f.options.Service, "etsi")}
 	liid := cmp.Or(findValue(e, "LIID"), findValue(e, "LDID"))
@@ -205,7 +205,7 @@ func (f *etsiFile) core(m *argus.Message, core *xmldoc.Element) error {
 			if !ok {
 				var err error
 				if sent, err = dates.Android(c.Value()); err != nil {
-					return errors.New("timestamp: not a time like 2021-02-14T12:03:11Z")
+					return errors.New("timestamp: want a time like 2021-02-14T12:03:11Z, found other text")
 				}
 			}
 			m.Sent = sent

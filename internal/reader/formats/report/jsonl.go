@@ -116,12 +116,12 @@ type lineParser struct {
 // share one copy of the line.
 func (p *lineParser) parse(l *textdoc.Line) (*argus.Message, error) {
 	if l.Charset == textdoc.Windows1252 {
-		return nil, errors.New("not valid UTF-8")
+		return nil, errors.New("want UTF-8, found bytes that are not")
 	}
 	text := string(l.Text)
 	start := jsondoc.Space(text, 0)
 	if text[start] != '{' {
-		return nil, errors.New("not a JSON object")
+		return nil, errors.New("want a JSON object, found something else")
 	}
 	p.Message, p.within = new(argus.Message), ""
 	end, err := p.keys.Each(text, start, p.set)
@@ -129,7 +129,7 @@ func (p *lineParser) parse(l *textdoc.Line) (*argus.Message, error) {
 		return nil, err
 	}
 	if end = jsondoc.Space(text, end); end < len(text) {
-		return nil, fmt.Errorf("unexpected data after the object at byte %d", end)
+		return nil, fmt.Errorf("want one object per line, found more after it at byte %d", end)
 	}
 	if p.Locked != nil && p.Text == "" {
 		p.State |= argus.StateLocked
@@ -215,17 +215,17 @@ func (p *lineParser) set(key, raw string) (err error) {
 // jsonObject reads a nested object with known keys only, each at most once.
 func jsonObject(raw string, keys []string, set func(key, raw string) error) error {
 	if raw[0] != '{' {
-		return fmt.Errorf("expected an object, found %s", jsondoc.Kind(raw))
+		return fmt.Errorf("want an object, found %s", jsondoc.Kind(raw))
 	}
 	var seen uint
 	m := jsondoc.Scanner[string]{Text: raw}
 	for m.Next() {
 		n := slices.Index(keys, m.Key[1:len(m.Key)-1])
 		if n < 0 {
-			return fmt.Errorf("unknown key; the known keys are %s", strings.Join(keys, ", "))
+			return fmt.Errorf("want only the keys %s, found another", strings.Join(keys, ", "))
 		}
 		if seen&(1<<n) != 0 {
-			return fmt.Errorf("duplicate key %s", keys[n])
+			return fmt.Errorf("want %s once, found it twice", keys[n])
 		}
 		seen |= 1 << n
 		if m.Value == "null" {
@@ -245,7 +245,7 @@ func jsonState(raw string) (argus.State, error) {
 	}
 	state, ok := argus.ParseState(word)
 	if !ok {
-		return 0, fmt.Errorf("unknown word; expected one of %s", strings.Join(argus.StateWords[:], ", "))
+		return 0, fmt.Errorf("want one of %s, found another word", strings.Join(argus.StateWords[:], ", "))
 	}
 	return state, nil
 }
@@ -258,7 +258,7 @@ func jsonType(raw string) (t argus.Type, err error) {
 func jsonKnown(raw string, to encoding.TextUnmarshaler, want string) error {
 	word, err := jsondoc.String(raw)
 	if err == nil && to.UnmarshalText([]byte(word)) != nil {
-		err = fmt.Errorf("unknown word; expected %s", want)
+		err = fmt.Errorf("want %s, found another word", want)
 	}
 	return err
 }
@@ -287,7 +287,7 @@ func jsonInto(raw string, keys ...jsonKey) error {
 			*to, err = jsondoc.String(raw)
 		case oneOfWords:
 			if *to.to, err = jsondoc.String(raw); err == nil && !slices.Contains(to.words, *to.to) {
-				err = fmt.Errorf("unknown word; expected %s", strings.Join(to.words, " or "))
+				err = fmt.Errorf("want %s, found another word", strings.Join(to.words, " or "))
 			}
 		case *[]string:
 			*to, err = jsondoc.List(raw, jsondoc.String)
@@ -297,7 +297,7 @@ func jsonInto(raw string, keys ...jsonKey) error {
 			*to, err = jsondoc.Uint(raw, 64)
 		case *bool:
 			if *to = raw == "true"; raw != "true" && raw != "false" {
-				err = fmt.Errorf("expected true or false, found %s", jsondoc.Kind(raw))
+				err = fmt.Errorf("want true or false, found %s", jsondoc.Kind(raw))
 			}
 		}
 		return err
@@ -364,7 +364,7 @@ func jsonAttachment(raw string) (a argus.Attachment, err error) {
 		case "sha256":
 			var digits string
 			if digits, err = jsondoc.String(raw); err == nil && a.Hash.UnmarshalText([]byte(digits)) != nil {
-				err = errors.New("not 64 hexadecimal digits")
+				err = errors.New("want 64 hexadecimal digits, found other text")
 			}
 		}
 		return err
@@ -387,7 +387,7 @@ func jsonLocked(raw string) (*argus.Locked, error) {
 			l.Algorithm = text
 		default:
 			if l.Payload, err = base64.StdEncoding.DecodeString(text); err != nil {
-				return errors.New("not valid base64 with padding")
+				return errors.New("want base64 with padding, found other text")
 			}
 		}
 		return nil
@@ -408,7 +408,7 @@ func jsonField(raw string) (f argus.Field, err error) {
 	return f, err
 }
 
-const wantTime = "expected a time like 2021-02-14T12:03:11Z"
+const wantTime = "want a time like 2021-02-14T12:03:11Z"
 
 var timeKeys = []string{"utc", "raw", "zone", "clock"}
 
@@ -459,7 +459,7 @@ func jsonClock(raw string) (argus.Clock, error) {
 			return c, nil
 		}
 	}
-	return 0, errors.New("unknown word; expected service, sender or receiver")
+	return 0, errors.New("want service, sender or receiver, found another word")
 }
 
 func parseZoneSource(word string) (argus.ZoneSource, error) {
@@ -468,7 +468,7 @@ func parseZoneSource(word string) (argus.ZoneSource, error) {
 			return z, nil
 		}
 	}
-	return 0, errors.New("unknown word; expected stated, file, operator or assumed")
+	return 0, errors.New("want stated, file, operator or assumed, found another word")
 }
 
 // parseStated reads a time in quotes. Most have one of the forms that dates.UTC reads ten
@@ -483,7 +483,7 @@ func parseStated(raw string) (argus.Time, error) {
 	}
 	t, err := argus.ParseTime(text)
 	if err != nil || strings.IndexByte(text, ',') >= 0 {
-		return argus.Time{}, errors.New(wantTime)
+		return argus.Time{}, fmt.Errorf("%s, found other text", wantTime)
 	}
 	if _, fraction, _ := strings.Cut(text, "."); textdoc.DigitsEnd(fraction, 0) > 6 {
 		t.Raw = text

@@ -225,7 +225,7 @@ func (r *ufdrReport) read() (item reader.Item, atEnd bool, err error) {
 		r.said = true
 		return r.Remark(r.notRead()), false, nil
 	case tag.Kind == xmldoc.None && r.Records == r.about && len(r.other) == 0 && r.At > 0:
-		return r.Remark("the document contains no records"), true, nil
+		return r.Remark("want records, found a document without any"), true, nil
 	case tag.Kind == xmldoc.None:
 		return r.CutOff(), true, nil
 	case r.chat != nil && r.Depth == r.inChat:
@@ -1154,7 +1154,7 @@ func (p *ufdrMessage) time(e *xmldoc.Element) (argus.Time, error) {
 	t, ok := dates.ISO(text, p.options)
 	if !ok {
 		if t, ok = dates.ISO(shown, p.options); !ok {
-			return t, errors.New("not a time like 2021-02-14T12:03:11.000+01:00")
+			return t, errors.New("want a time like 2021-02-14T12:03:11.000+01:00, found other text")
 		}
 	}
 	if t.Zone == argus.ZoneStated || t.Precision == argus.Day {

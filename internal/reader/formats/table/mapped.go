@@ -83,7 +83,7 @@ func otherKind(kind string, in reader.Input) (string, error) {
 	isJSON := i < len(text) && (text[i] == '{' || text[i] == '[')
 	want := map[string]string{mapping.JSON: "JSON", mapping.SQLite: "an SQLite database", mapping.SQL: "an SQL dump", mapping.Sheet: "a sheet"}[kind]
 	if isDatabase != (kind == mapping.SQLite) || kind == mapping.JSON && !isJSON {
-		return "the map does not fit: the file is not " + want, nil
+		return "the map fits nowhere: want " + want + ", found a file of another kind", nil
 	}
 	return "", nil
 }
@@ -167,7 +167,7 @@ func (r *mapped) fill(m *argus.Message, get func(path string) []string) (own str
 	}
 	one.service = cmp.Or(r.in.Service, strings.ToLower(argus.CleanName(one.said[fieldService])), "unknown")
 	if one.said[fieldSent] == "" && one.said[fieldDate] == "" {
-		return "", errors.New("the record has no sent time")
+		return "", errors.New("want a sent time, found none")
 	}
 	if err := one.message(m); err != nil {
 		return "", err
@@ -244,7 +244,7 @@ func (r *mapped) lookups(ctx context.Context) (problems []reader.Item, err error
 			case full:
 				problems = append(problems, reader.Item{Problem: fmt.Sprintf("the table %.80q is longer than lookups may be; messages whose rows lie behind keep their values", step.Table)})
 			case rows == 0:
-				problems = append(problems, reader.Item{Problem: fmt.Sprintf("the table %.80q with the columns %.80q and %.80q, which the field %s needs, has no rows; correct the map with \"argus map FILE --map MAP --set\"", step.Table, step.Key, step.Value, name)})
+				problems = append(problems, reader.Item{Problem: fmt.Sprintf("want the table %.80q with the columns %.80q and %.80q for the field %s, found no row of it; correct the map with \"argus map FILE --map MAP --set\"", step.Table, step.Key, step.Value, name)})
 			}
 		}
 	}
@@ -298,7 +298,7 @@ func (r *mapped) row(row *tableRow, paths []string, export *func() string) (*arg
 		if !slices.Contains(paths, name) {
 			build.KeepExtra(m, name, row.cells[i])
 		} else if row.isBytes(i) && name != r.Fields["payload"].Path {
-			return nil, fmt.Errorf("the column %.80q contains bytes, not text", name)
+			return nil, fmt.Errorf("want text in the column %.80q, found bytes", name)
 		}
 	}
 	own, err := r.fill(m, row.get)
@@ -371,8 +371,8 @@ func (r *mapped) json(ctx context.Context) iter.Seq2[reader.Item, error] {
 	})
 	return func(yield func(reader.Item, error) bool) {
 		for item, err := range items {
-			if item.Problem == "the document contains no records" {
-				item.Problem = fmt.Sprintf("the map does not fit: there are no records at %.80q; \"argus map FILE\" shows the lists in the file", r.Records)
+			if item.Problem == "want records, found a document without any" {
+				item.Problem = fmt.Sprintf("the map fits nowhere: want records at %.80q, found none; \"argus map FILE\" shows the lists of the file", r.Records)
 			}
 			if !yield(item, err) || err != nil {
 				return

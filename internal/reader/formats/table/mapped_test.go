@@ -114,16 +114,16 @@ func TestSourcesAreTheSame(t *testing.T) {
 // TestMapFitsNowhere checks the advice about a map that was made for another source.
 func TestMapFitsNowhere(t *testing.T) {
 	for _, tt := range []struct{ kind, from, to, want string }{
-		{"json", `"messages[]"`, `"entries[]"`, `the map does not fit: there are no records at "entries[]"; "argus map FILE" shows the lists in the file`},
+		{"json", `"messages[]"`, `"entries[]"`, `the map fits nowhere: want records at "entries[]", found none; "argus map FILE" shows the lists of the file`},
 		{"json", `"party"`, `"sender"`, `the message names no sender`},
 		{"json", `"/chat_id"`, `"/room"`, ``},
-		{"csv", `"party"`, `"sender"`, `the map does not fit: expected a header with the columns ["chat_id" "content" "sender" "timestamp"] among the first 20 rows, found ["chat_id" "party" "content" "timestamp"]; correct the map ("argus map FILE" shows the columns)`},
-		{"sqlite", `"party"`, `"sender"`, `the map does not fit: expected the column "sender" in the table "message", found ["rowno" "chat" "party" "content" "timestamp"]; correct`},
-		{"sqlite", `"records": "message"`, `"records": "messages"`, `the map does not fit: expected the table "messages", found ["chat" "message"]`},
-		{"csv", `"sheet"`, `"json"`, `the map does not fit: the file is not JSON`},
-		{"sqlite", `"sqlite"`, `"sql"`, `the map does not fit: the file is not an SQL dump`},
-		{"json", `"json", "records": "messages[]"`, `"sqlite", "records": "m"`, `the map does not fit: the file is not an SQLite database`},
-		{"mysql dump", `"records": "message"`, `"records": "messages"`, `the map does not fit: expected rows of the table "messages", found ["chat" "message"]`},
+		{"csv", `"party"`, `"sender"`, `the map fits nowhere: want a header with the columns ["chat_id" "content" "sender" "timestamp"] among the first 20 rows, found ["chat_id" "party" "content" "timestamp"]; correct the map, "argus map FILE" shows the columns`},
+		{"sqlite", `"party"`, `"sender"`, `the map fits nowhere: want the column "sender" in the table "message", found ["rowno" "chat" "party" "content" "timestamp"]; correct`},
+		{"sqlite", `"records": "message"`, `"records": "messages"`, `the map fits nowhere: want the table "messages", found ["chat" "message"]`},
+		{"csv", `"sheet"`, `"json"`, `the map fits nowhere: want JSON, found a file of another kind`},
+		{"sqlite", `"sqlite"`, `"sql"`, `the map fits nowhere: want an SQL dump, found a file of another kind`},
+		{"json", `"json", "records": "messages[]"`, `"sqlite", "records": "m"`, `the map fits nowhere: want an SQLite database, found a file of another kind`},
+		{"mysql dump", `"records": "message"`, `"records": "messages"`, `the map fits nowhere: want rows of the table "messages", found ["chat" "message"]`},
 		{"mysql dump", `"key": "id"`, `"key": "number"`, `want the table "chat" with the columns "number" and "name" for the field conversation, found no row of it`},
 	} {
 		s := sources(t)[tt.kind]
@@ -165,7 +165,7 @@ func TestMapOfDirections(t *testing.T) {
 	want := []string{
 		`text 7 +31612345678→[+31687654321] "ja" 2021-02-14T12:00:00.250000Z [{blob AQI=} {out 1} {kind 0} {not understood seen: soon}]`,
 		`text 8 +31687654321→[+31612345678] "nee" 2021-02-14T12:01:00Z [{out 0} {kind 0}]`,
-		`cannot tell the direction from the word "2"`,
+		`want a word that says in or out, found "2"`,
 		`call 10 +31612345678→[+31687654321] "call" 2021-02-14T12:01:10Z [{out 1} {kind 2}]`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -192,7 +192,7 @@ func TestMapOfDocuments(t *testing.T) {
 	want := []string{
 		`c-1 (Kade) noord→[zuid west] "een\ntwee" 2021-02-14T12:00Z operator`,
 		`c-1 (Kade) zuid→[] "drie" 2021-02-14T12:01Z operator`,
-		`time: does not match the layout`,
+		`time: want the form of the layout, found another`,
 		`c-2 (Dok) west→[] "vijf" 2021-02-14T12:02Z operator`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -255,7 +255,7 @@ func TestJSONOfDirections(t *testing.T) {
 	want := []string{
 		`bob@b.test→[ann@a.test] "hi" locked false [{direction incoming} {not understood read: soon}]`,
 		`ann@a.test→[bob@b.test] "" locked true [{direction outgoing}]`,
-		`cannot tell the direction from the word "sideways"`,
+		`want a word that says in or out, found "sideways"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

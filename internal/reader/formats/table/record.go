@@ -96,7 +96,7 @@ func (r *record) accounts(m *argus.Message) error {
 	case word != "":
 		build.NotUnderstood(m, cmp.Or(r.names[fieldDirection], "direction"), word)
 		if from == "" {
-			return fmt.Errorf("cannot tell the direction from the word %.40q", word)
+			return fmt.Errorf("want a word that says in or out, found %.40q", word)
 		}
 	default:
 		from = cmp.Or(from, contact)

@@ -84,7 +84,7 @@ func fitsNowhere(want string, has []string) string {
 		}
 		found = fmt.Sprintf("found %q%s", has[:min(len(has), most)], more)
 	}
-	return fmt.Sprintf("the map does not fit: expected %s, %s; correct the map (\"argus map FILE\" shows the columns)", want, found)
+	return fmt.Sprintf("the map fits nowhere: want %s, %s; correct the map, \"argus map FILE\" shows the columns", want, found)
 }
 
 // lacking returns the first needed column that a table does not have, or "" if it has them
@@ -165,7 +165,7 @@ func sheetRows(ctx context.Context, in reader.Input, table string, needs []strin
 				if these := namesOf(row.Cells); len(these) > 1 && lacking(these, needs) == "" {
 					names = these
 					for _, above := range held {
-						above.problem, above.raw = cmp.Or(above.problem, "the cells are above the header"), above.beginning()
+						above.problem, above.raw = cmp.Or(above.problem, "want the header, found other cells above it"), above.beginning()
 						if !yield(above, nil) {
 							return
 						}
@@ -188,7 +188,7 @@ func sheetRows(ctx context.Context, in reader.Input, table string, needs []strin
 			default:
 				for _, c := range one.cells[min(len(one.cells), len(names)):] {
 					if strings.TrimSpace(c) != "" {
-						one.problem = fmt.Sprintf("want %d cells as in the header, have %d", len(names), len(one.cells))
+						one.problem = fmt.Sprintf("want %d cells as the header has, found %d", len(names), len(one.cells))
 						one.raw = one.beginning()
 					}
 				}
@@ -346,7 +346,7 @@ func dumpRows(ctx context.Context, in reader.Input, dialect, table string, needs
 				}
 			}
 			if row.Problem == "" && len(one.names) != len(one.cells) {
-				one.problem, one.raw = fmt.Sprintf("want %d values, one for each column of the table, have %d", len(one.names), len(one.cells)), one.beginning()
+				one.problem, one.raw = fmt.Sprintf("want %d values as the table has columns, found %d", len(one.names), len(one.cells)), one.beginning()
 			}
 			if one.problem == "" && !slices.Equal(names, one.names) {
 				if lack := lacking(one.names, needs); lack != "" {

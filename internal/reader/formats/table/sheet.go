@@ -287,7 +287,7 @@ func (p *sheetPlan) item(n int, row *sheetdoc.Row, in reader.Input) (reader.Item
 		if n > 0 {
 			return item, false
 		}
-		item.Problem = fmt.Sprintf("none of the first %d rows is a header that names a time, a sender and a text", headerRows)
+		item.Problem = fmt.Sprintf("want a header that names a time, a sender and a text among the first %d rows, found none", headerRows)
 		item.Raw = sheetdoc.Raw(row)
 		if row.Where.Length > 0 {
 			item.Where.Length = in.Size - row.Where.Offset
@@ -298,7 +298,7 @@ func (p *sheetPlan) item(n int, row *sheetdoc.Row, in reader.Input) (reader.Item
 		if n == 0 && len(row.Cells) > 0 && strings.HasPrefix(row.Cells[0].Text, "sep=") {
 			return item, false // tells a spreadsheet the delimiter
 		}
-		item.Problem, item.Raw = "the cells are above the header", sheetdoc.Raw(row)
+		item.Problem, item.Raw = "want the header, found other cells above it", sheetdoc.Raw(row)
 	case n == p.at || p.isHeader(row.Cells) || isBlank(row.Cells):
 		return item, false
 	default:
@@ -390,7 +390,7 @@ func (p *sheetPlan) message(row *sheetdoc.Row, name string, options reader.Optio
 	}
 	m.accounts()
 	if word := m.text(fieldDirection); m.From == "" && word != "" && build.DirectionOf(word) == 0 {
-		return nil, fmt.Errorf("cannot tell the direction from the word %.40q", word)
+		return nil, fmt.Errorf("want a word that says in or out, found %.40q", word)
 	}
 	m.Title = m.text(fieldTitle)
 	m.Conversation = m.text(fieldConversation)
@@ -436,12 +436,12 @@ func (p *sheetPlan) message(row *sheetdoc.Row, name string, options reader.Optio
 func (p *sheetPlan) fits(row *sheetdoc.Row) error {
 	for _, c := range row.Cells[min(len(row.Cells), len(p.names)):] {
 		if strings.TrimSpace(c.Text) != "" {
-			return fmt.Errorf("want %d cells as in the header, have %d", len(p.names), len(row.Cells))
+			return fmt.Errorf("want %d cells as the header has, found %d", len(p.names), len(row.Cells))
 		}
 	}
 	reaches := func(f sheetField) bool { return p.column[f] >= 0 && p.column[f] < len(row.Cells) }
 	if row.Where.Length > 0 && !reaches(fieldText) && !reaches(fieldPayload) {
-		return fmt.Errorf("want %d cells as in the header, have %d; the text is missing", len(p.names), len(row.Cells))
+		return fmt.Errorf("want %d cells as the header has, found %d, the text missing", len(p.names), len(row.Cells))
 	}
 	return nil
 }
@@ -581,7 +581,7 @@ func (m *sheetMessage) times() (err error) {
 		}
 	}
 	if stood == "" {
-		return errors.New("the sent time is empty")
+		return errors.New("want a sent time, found an empty cell")
 	}
 	if m.Sent, err = m.time(sent, stood); err != nil {
 		return fmt.Errorf("sent: %w", err)

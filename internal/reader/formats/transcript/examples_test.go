@@ -91,12 +91,12 @@ func TestTextdumpLines(t *testing.T) {
 		{"[22.11.21 11:08:01] fox:\tone\n[22.11.21 11:09] is no head\n[22.11.21 11:10:01] somebody joined\nx\n[22.11.21 11:11:01] fox:\ttwo\n", "unknown", `
 2021-11-22T11:08:01Z fox: one
 [22.11.21 11:09] is no head [year: of two digits, taken as of 1969 to 2068]
-problem: the line begins with a date and time but does not match the layout of the file
-problem: the line does not begin a message
+problem: want a message after date and time, found a line in another layout
+problem: want the beginning of a message, found other text
 2021-11-22T11:11:01Z fox: two [year: of two digits, taken as of 1969 to 2068]`},
 		{"2020-07-22T12:33:03 a@x.test -> b@x.test\none\n2020-07-22T12:34:03 the server was restarted\n", "xmpp", `
 2020-07-22T12:33:03Z a@x.test: one [service: xmpp, from accounts of the form user@server]
-problem: the line begins with a date and time but does not match the layout of the file`},
+problem: want a message after date and time, found a line in another layout`},
 		{"2020-07-22T12:33:03 ann -> bo\none\n2020-07-22 was the day\n", "unknown", `
 2020-07-22T12:33:03Z ann: one
 2020-07-22 was the day`},

@@ -191,7 +191,7 @@ func (l *ircLine) stamp(b []byte) bool {
 			return false
 		}
 		if !dates.Valid(year, month, day) || year < argus.FirstYear || year > argus.LastYear {
-			l.bad = fmt.Sprintf("%q is not a valid date", b[:10])
+			l.bad = fmt.Sprintf("want a date and found %q", b[:10])
 		} else {
 			l.day = time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
 		}
@@ -216,7 +216,7 @@ func (l *ircLine) stamp(b []byte) bool {
 		return false
 	}
 	if hour > 23 || minute > 59 || second > 59 {
-		l.bad = fmt.Sprintf("%q is not a valid time of day", b)
+		l.bad = fmt.Sprintf("want a time of day and found %q", b)
 	}
 	l.clock, l.raw = hour*3600+minute*60+second, raw
 	return true
@@ -556,7 +556,7 @@ func (l *ircLine) logDate(text, date []byte) {
 		at, err = time.Parse("Mon Jan _2 2006", string(date))
 	}
 	if err != nil || at.Year() < argus.FirstYear || at.Year() > argus.LastYear {
-		l.bad = fmt.Sprintf("%q is not a date like Sat Feb 11 2006", date[:min(len(date), 64)])
+		l.bad = fmt.Sprintf("want a date like Sat Feb 11 2006 and found %q", date[:min(len(date), 64)])
 		return
 	}
 	l.day = at.Truncate(24 * time.Hour)
@@ -670,7 +670,7 @@ func (r *ircReading) line(l *textdoc.Line) (reader.Item, bool) {
 	p := parseIRC(l.Text, r.padded)
 	switch {
 	case p.kind == ircUnknown:
-		return reader.ProblemOf(l, "not a line of an IRC log, such as [hh:mm] <nick> text or === nick has joined #channel"), true
+		return reader.ProblemOf(l, "want a line of an IRC log, like [hh:mm] <nick> text or === nick has joined #channel"), true
 	case p.bad != "":
 		if p.event == "log" { // the day changes to an unknown one
 			r.day, r.clock = time.Time{}, -1

@@ -31,7 +31,7 @@ func TestIRCHeads(t *testing.T) {
 2019-12-31T23:59:01Z vera message: five
 2020-01-01T00:00:01Z vera action: has quit smoking
 2020-01-01T00:00:02Z rik quit: rik (~r@host.example) has quit (Bye)
-problem: not a line of an IRC log, such as [hh:mm] <nick> text or === nick has joined #channel
+problem: want a line of an IRC log, like [hh:mm] <nick> text or === nick has joined #channel
 2020-01-01T00:10:00Z log: **** ENDING LOGGING AT Wed Jan  1 00:10:00 2020`},
 		{"shed.log", "Session Start: Mon Sep 30 23:58:44 2019\nSession Ident: #shed\n[23:59] <vera> five\n[23:59] * vera looks up\n[23:59] * rik (~r@host.example) Quit (Bye)\n[23:59] * rik is now known as rik2\n[23:59] * vera sets mode: +o rik2\nSession Close: Mon Sep 30 23:59:59 2019\n", `
 2019-09-30T23:58:44Z log: Session Start: Mon Sep 30 23:58:44 2019

@@ -189,7 +189,7 @@ func nextJabber(ctx context.Context, o *jsondoc.Objects, options reader.Options)
 		return reader.Item{}, err
 	}
 	if o.Buf[0] != '{' {
-		return o.Resume("not a JSON object")
+		return o.Resume("want a JSON object, found something else")
 	}
 	end, broken, err := o.Value()
 	if err != nil {
@@ -264,7 +264,7 @@ func parseJabber(raw string, options reader.Options) (*argus.Message, error) {
 		return nil, err
 	}
 	if found != 3 {
-		return nil, errors.New("the object lacks ts, from or body")
+		return nil, errors.New("want an object with ts, from and body, found one without")
 	}
 	setParties(m, from, to, false)
 	return m, m.Valid()
@@ -277,7 +277,7 @@ func jabberTime(raw string, options reader.Options) (argus.Time, error) {
 	}
 	t, ok := dates.ISO(text, options)
 	if !ok {
-		return t, errors.New("not a time like 2021-02-14T12:03:11.123456")
+		return t, errors.New("want a time like 2021-02-14T12:03:11.123456, found other text")
 	}
 	return t, nil
 }

@@ -218,7 +218,7 @@ func (r *lineReading) line(l *textdoc.Line) (reader.Item, bool) {
 	h, ok := parseLineMessage(l.Text)
 	if !ok {
 		if r.open || len(bytes.TrimSpace(l.Text)) > 0 {
-			r.add(l, "the line precedes the first message, which has the form TIME, tab, NAME, tab, text")
+			r.add(l, "the line is before the first message; want CLOCK, tab, NAME, tab, text")
 			r.quote = r.quote && !bytes.HasSuffix(l.Text, []byte{'"'})
 		}
 		return reader.Item{}, false
@@ -230,7 +230,7 @@ func (r *lineReading) line(l *textdoc.Line) (reader.Item, bool) {
 		r.quote = true
 	}
 	if r.begin(l, &h); r.day == [3]int{} {
-		r.problem = fmt.Sprintf("no line with a day precedes the time %q", h.raw)
+		r.problem = fmt.Sprintf("want a day above the clock %q, found none", h.raw)
 	}
 	return item, more
 }

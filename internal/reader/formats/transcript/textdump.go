@@ -345,7 +345,7 @@ func parseTextChat(line string) (c textChat, ok bool) {
 func (r *textReading) state(begins bool) bool {
 	n, err := strconv.ParseUint(r.stated, 10, 32)
 	if err != nil && r.device != "" && r.items == r.before && !begins {
-		return r.give(reader.Item{Problem: "no conversation follows the heading of a device", Raw: []byte(r.device[:min(len(r.device), argus.QuarantineRaw)]), Where: r.where})
+		return r.give(reader.Item{Problem: "want conversations under the heading of a device, found none", Raw: []byte(r.device[:min(len(r.device), argus.QuarantineRaw)]), Where: r.where})
 	}
 	if err != nil {
 		return true
@@ -372,7 +372,7 @@ func (r *textReading) line(l *textdoc.Line) bool {
 			return false
 		}
 		if !h.sent.Known() {
-			return r.give(reader.ProblemOf(l, "the date or time is not valid"))
+			return r.give(reader.ProblemOf(l, "want a date and a clock that exist, found other digits"))
 		}
 		r.layout, r.head, r.open, r.where = layout, h, true, l.Where()
 		r.body = append(r.body[:0], h.text...)
@@ -383,7 +383,7 @@ func (r *textReading) line(l *textdoc.Line) bool {
 		return true
 	}
 	if r.layout != nil && r.head.raw != "" && isAlike(text, r.head.raw) {
-		return r.flush() && r.give(reader.ProblemOf(l, "the line begins with a date and time but does not match the layout of the file"))
+		return r.flush() && r.give(reader.ProblemOf(l, "want a message after date and time, found a line in another layout"))
 	}
 	switch {
 	case r.open && int(l.Offset+l.Length-r.where.Offset) > r.in.RecordLimit():
@@ -394,7 +394,7 @@ func (r *textReading) line(l *textdoc.Line) bool {
 	case strings.TrimSpace(text) == "" || isSeparator(text):
 	case r.layout == nil && r.fact(text):
 	default:
-		return r.give(reader.ProblemOf(l, "the line does not begin a message"))
+		return r.give(reader.ProblemOf(l, "want the beginning of a message, found other text"))
 	}
 	return true
 }

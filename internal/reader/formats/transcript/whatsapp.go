@@ -303,7 +303,7 @@ func readWhatsApp(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, e
 		r.dates, r.doubt = survey.order()
 		r.place()
 
-		orphan := "the line precedes the first message, which has the form DATE, TIME - NAME: text or [DATE, TIME] NAME: text"
+		orphan := "the line is before the first message; want DATE, TIME - NAME: text or [DATE, TIME] NAME: text"
 		lines := textdoc.NewLines(ctx, in.Reader(), in.RecordLimit())
 		for lines.Next() {
 			if lines.Problem != "" {
@@ -365,10 +365,10 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 	r.assumed = r.assumed[:0]
 	year, month, day, calendar, ok := r.dates.of(h)
 	if calendar == "Islamic" {
-		return argus.Time{}, fmt.Sprintf("the date is in the Islamic calendar, whose days depend on the country: %q", h.raw)
+		return argus.Time{}, fmt.Sprintf("want a date of the Gregorian, Buddhist, Persian or Japanese calendar, and found the Islamic one, whose days depend on the country: %q", h.raw)
 	}
 	if !ok {
-		return argus.Time{}, fmt.Sprintf("invalid date (%s): %q", r.dates.name, h.raw)
+		return argus.Time{}, fmt.Sprintf("want a date, %s, and found %q", r.dates.name, h.raw)
 	}
 	if calendar != "" {
 		r.assumed = append(r.assumed, argus.Assumed("calendar", calendar+", from the year"))
@@ -377,17 +377,17 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 		r.assumed = append(r.assumed, argus.Assumed("year", "of two digits, taken as of this century"))
 	}
 	if h.stray && h.period != '?' {
-		return argus.Time{}, fmt.Sprintf("no dash separates the time from the name in %q", h.raw)
+		return argus.Time{}, fmt.Sprintf("want a dash between clock and name, and found %q without one", h.raw)
 	}
 	hour := h.hour
 	switch h.period {
 	case '?':
-		return argus.Time{}, fmt.Sprintf("the word %q next to the time is unknown", h.word)
+		return argus.Time{}, fmt.Sprintf("want a.m., p.m. or a clock of 24 hours, and found the word %q", h.word)
 	case 'a': // some phones write 00:08 a.m.
 		if hour == 12 {
 			hour = 0
 		} else if hour > 12 {
-			return argus.Time{}, fmt.Sprintf("the hour in %q is not before noon", h.raw)
+			return argus.Time{}, fmt.Sprintf("want an hour before noon and found %q", h.raw)
 		}
 	case 'p':
 		if hour < 12 {
@@ -403,14 +403,14 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 		}
 	case 'e':
 		if hour == 12 {
-			return argus.Time{}, fmt.Sprintf("the time %q may belong to either of two days", h.raw)
+			return argus.Time{}, fmt.Sprintf("want an hour whose day is certain and found %q", h.raw)
 		}
 		if hour > 3 && hour < 12 {
 			hour += 12
 		}
 	}
 	if hour > 23 || h.minute > 59 || h.second > 59 {
-		return argus.Time{}, fmt.Sprintf("%q is not a valid time of day", h.raw)
+		return argus.Time{}, fmt.Sprintf("want a time of day and found %q", h.raw)
 	}
 	precision := argus.Minute
 	if h.seconds {
@@ -433,7 +433,7 @@ func (r *whatsappReading) moment(h *whatsappHead) (_ argus.Time, problem string)
 		r.assumed = append(r.assumed, hours)
 	}
 	if !sent.Plausible() {
-		return argus.Time{}, fmt.Sprintf("the date is not between %d and %d: %q", argus.FirstYear, argus.LastYear, h.raw)
+		return argus.Time{}, fmt.Sprintf("want a date between %d and %d and found %q", argus.FirstYear, argus.LastYear, h.raw)
 	}
 	return sent, ""
 }

@@ -46,11 +46,11 @@ func TestWhatsAppHeads(t *testing.T) {
 		"20.1.2019 г., 14:05 - ":          "2019-01-20T14:05Z",
 		"Mar 18, 8:11 PM - ":              "- [year: Mar 18, 8:11 PM]",
 		"18 Mar 12:14 - ":                 "- [year: 18 Mar 12:14]",
-		"1400/12/30, 14:30 - ":            `problem: invalid date (year-first): "1400/12/30, 14:30"`,
-		"18/3/1443, 14:56 - ":             `problem: the date is in the Islamic calendar, whose days depend on the country: "18/3/1443, 14:56"`,
-		"2019/1/20 晚上12:30 - ":            `problem: the time "2019/1/20 晚上12:30" may belong to either of two days`,
-		"20/01/2019, 12:30 irgendwann - ": `problem: the word "irgendwann" next to the time is unknown`,
-		"31/02/2019, 12:30 - ":            `problem: invalid date (day-first): "31/02/2019, 12:30"`,
+		"1400/12/30, 14:30 - ":            `problem: want a date, year-first, and found "1400/12/30, 14:30"`,
+		"18/3/1443, 14:56 - ":             `problem: want a date of the Gregorian, Buddhist, Persian or Japanese calendar, and found the Islamic one, whose days depend on the country: "18/3/1443, 14:56"`,
+		"2019/1/20 晚上12:30 - ":            `problem: want an hour whose day is certain and found "2019/1/20 晚上12:30"`,
+		"20/01/2019, 12:30 irgendwann - ": `problem: want a.m., p.m. or a clock of 24 hours, and found the word "irgendwann"`,
+		"31/02/2019, 12:30 - ":            `problem: want a date, day-first, and found "31/02/2019, 12:30"`,
 	} {
 		items := readertest.Check(t, WhatsApp, readertest.Input("WhatsApp Chat with Quay.txt", []byte(head+"Ann: x\n"), reader.Options{}))
 		if !strings.HasPrefix(want, "problem") {
@@ -73,11 +73,11 @@ func TestWhatsAppFiles(t *testing.T) {
 	for _, c := range []struct{ about, name, file, want string }{
 		{"a line whose clock word nobody knows is never glued", "q.txt", "2019/1/20 上午11:55 - Ming: one\n2019/1/20 黎明12:30 - Hua: two\n2019/1/20 下午2:05 - Ming: three\n", `
 2019-01-20T11:55Z Ming: one
-problem: the word "黎明" next to the time is unknown
+problem: want a.m., p.m. or a clock of 24 hours, and found the word "黎明"
 2019-01-20T14:05Z Ming: three`},
 		{"nor is one without a dash; a date in a text is", "q.txt", "1/20/19, 9:55 PM - Ming: one\n1/21/19, 9:55 PM Hua: two\n1/21/19, 9:55 PM\n12/24/18 was it\n", `
 2019-01-20T21:55Z Ming: one [year: of two digits, taken as of this century]
-problem: no dash separates the time from the name in "1/21/19, 9:55"`},
+problem: want a dash between clock and name, and found "1/21/19, 9:55" without one`},
 		{"who never writes a space behind the colon", "_chat.txt", "[2026/7/9 02:28:09] Alice: Hey\n[2026/7/9 02:28:37] Bob K:Hi\n[2026/7/9 02:29:37] Bob K:ten o'clock\n[2026/7/9 02:30:00] Missed call at 10:30\n[2026/7/9 02:30:01] Missed call at 10:45\n[2026/7/9 02:31:00] Eve:once\n[2026/7/9 02:32:00] Group link:one\n", `
 2026-07-09T02:28:09Z Alice: Hey
 2026-07-09T02:28:37Z Bob K: Hi

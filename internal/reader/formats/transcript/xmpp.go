@@ -85,7 +85,7 @@ func readXMPP(ctx context.Context, in reader.Input) iter.Seq2[reader.Item, error
 func rosterItem(m *argus.Message, e *xmldoc.Element) (*argus.Message, error) {
 	account, _ := bareJID(e.Attr("jid"))
 	if account == "" {
-		return nil, errors.New("the contact has no jid")
+		return nil, errors.New("want a contact with its jid, found one without")
 	}
 	for _, a := range e.Attrs {
 		build.KeepExtra(m, a.Name, a.Value)
@@ -126,7 +126,7 @@ func xmppMessage(m *argus.Message, e *xmldoc.Element, o reader.Options) (*argus.
 		e = inner
 	}
 	if e.Name != "message" {
-		return nil, errors.New("the forwarded element contains no message")
+		return nil, errors.New("want a message inside the forwarded element, found none")
 	}
 	for _, a := range e.Attrs {
 		if name := a.Name; name != "from" && name != "to" && name != "id" && name != "xmlns" && name != "xml:lang" {
@@ -138,7 +138,7 @@ func xmppMessage(m *argus.Message, e *xmldoc.Element, o reader.Options) (*argus.
 	if stamp != "" {
 		sent, ok := dates.ISO(stamp, o)
 		if !ok {
-			return nil, errors.New("the stamp of the delay is not a time like 2021-02-14T12:03:11Z")
+			return nil, errors.New("want a delay with a time like 2021-02-14T12:03:11Z, found other text")
 		}
 		m.Sent = sent
 	}
