@@ -174,7 +174,7 @@ func TestVerifyAgreesWithItself(t *testing.T) {
 	}{
 		"rolled back": {func(dir string) error {
 			return errors.Join(os.RemoveAll(dir+"/ledger"), os.CopyFS(dir+"/ledger", os.DirFS(earlier)))
-		}, nil, "cut back or replaced", []string{"the next ingest records"}, 9},
+		}, nil, "truncated or replaced", []string{"the next ingest records"}, 9},
 		"no seal":           {func(dir string) error { return os.Remove(dir + "/deliveries/D-0002.seal") }, nil, "D-0002.seal", []string{"--resume"}, 1},
 		"no key":            {func(dir string) error { return os.Remove(dir + "/keys/store.pub") }, nil, "no public key", []string{"agrees with itself", "0 entries"}, 1},
 		"no keys":           {func(dir string) error { return os.RemoveAll(dir + "/keys") }, nil, "no public key", []string{"agrees with itself"}, 1},
@@ -218,7 +218,7 @@ func TestKeyFiles(t *testing.T) {
 			t.Errorf("%s: exit code %d: %s", file, code, said)
 		}
 	}
-	if code, _, said := told(t, "validate", "--check", "/dev/zero", "--key", private[0]); code != exitError || !strings.Contains(said, "more than") {
+	if code, _, said := told(t, "validate", "--check", "/dev/zero", "--key", private[0]); code != exitError || !strings.Contains(said, "longer than") {
 		t.Errorf("exit code %d: %s", code, said)
 	}
 }
