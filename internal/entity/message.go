@@ -53,6 +53,11 @@ func Countries(m *argus.Message) iter.Seq[CountryReason] {
 	}
 }
 
+// Reads reports whether [Countries] or [National] depends on a field of a message.
+func Reads(f *argus.Field) bool {
+	return strings.EqualFold(f.Name, countryField) || f.Name == argus.NationalNumber
+}
+
 // National returns the telephone numbers in national form that intake found in a
 // message ([argus.NationalNumber]), each at its first place in text.
 func National(m *argus.Message, text string) (found []Entity) {

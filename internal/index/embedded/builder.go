@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/argus-evidence/argus"
+	"github.com/argus-evidence/argus/internal/entity"
 	"github.com/argus-evidence/argus/internal/index"
 	"github.com/argus-evidence/argus/internal/query"
 )
@@ -268,6 +269,12 @@ func statement(r *argus.Record) (sum [16]byte) {
 		b = binary.AppendUvarint(b, uint64(len(accounts)))
 		for _, account := range accounts {
 			str(account)
+		}
+	}
+	for i := range m.Extra {
+		if f := &m.Extra[i]; entity.Reads(f) {
+			str(f.Name)
+			str(f.Value)
 		}
 	}
 	all := sha256.Sum256(b)

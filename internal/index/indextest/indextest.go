@@ -61,16 +61,24 @@ func Run(t *testing.T, open index.Open, outdate func(dir string) error) {
 	}
 }
 
+// A tester is a *testing.T, a *testing.B or a *rapid.T, which reports how to repeat a failure.
+type tester interface {
+	Helper()
+	Context() context.Context
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // A fixture is an index with the evidence that it follows.
 type fixture struct {
-	t     testing.TB
+	t     tester
 	open  index.Open
 	dir   string
 	index index.Index
 	evidence
 }
 
-func newFixture(t testing.TB, dir string, open index.Open) *fixture {
+func newFixture(t tester, dir string, open index.Open) *fixture {
 	t.Helper()
 	f := &fixture{t: t, open: open, dir: dir}
 	f.reopen()
@@ -719,7 +727,7 @@ func (f *fixture) checkCase(c querytest.Case) {
 // Random records are added in random batches, and then random requests are made.
 func testRandom(t *testing.T, open index.Open) {
 	rapid.Check(t, func(r *rapid.T) {
-		f := newFixture(t, t.TempDir(), open)
+		f := newFixture(r, t.TempDir(), open)
 		defer f.close()
 		for range rapid.IntRange(1, 6).Draw(r, "batches") {
 			from := f.last()
