@@ -370,6 +370,12 @@ export interface components {
             accounts?: string[];
             names?: string[];
         };
+        CountryReason: {
+            /** @description code of ISO 3166, in capitals; XK is Kosovo */
+            country: string;
+            /** @description the account whose number the country gave out; absent if the source states the country. A number may be of several countries */
+            number?: string;
+        };
         Counts: {
             beside?: components["schemas"]["TypeCounts"];
             /** Format: int64 */
@@ -904,7 +910,7 @@ export interface components {
              * @description maximum number of values per facet, most frequent first; 0 for 20, -1 for all
              */
             facet_size?: number;
-            /** @description fields to count by: from, to, in, service, delivery, is, lang, entity */
+            /** @description fields to count by: from, to, in, service, delivery, is, lang, country, entity */
             facets?: string[];
             /** @description width of the bars: hour, day, month or year, or weekhour for the hours of a week */
             histogram?: string;
@@ -1074,6 +1080,8 @@ export interface components {
             value: string;
         };
         Version: {
+            /** @description countries that its source states, and those that gave out the numbers of its accounts. They do not say where anybody was */
+            countries?: components["schemas"]["CountryReason"][];
             /** @description identifiers in its text; start and end are byte offsets */
             entities?: components["schemas"]["Entity"][];
             /** @description language that Argus finds in its text, a guess; BCP 47, mixed, or unknown. Absent if there is no text, or if a copy in the scope states a language */
@@ -1127,6 +1135,7 @@ export type ChangeRequest = components['schemas']['ChangeRequest'];
 export type Changed = components['schemas']['Changed'];
 export type Completeness = components['schemas']['Completeness'];
 export type Contact = components['schemas']['Contact'];
+export type CountryReason = components['schemas']['CountryReason'];
 export type Counts = components['schemas']['Counts'];
 export type Delivery = components['schemas']['Delivery'];
 export type Device = components['schemas']['Device'];
