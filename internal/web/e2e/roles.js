@@ -108,6 +108,7 @@ await drive(async () => {
     await page.click('nav >> text=Law')
     const order = page.locator('li[aria-label="A-0005"]')
     await order.waitFor()
+    await page.locator('.people li').first().waitFor() // the people come in an answer of their own
     assert.equal(await page.locator('.people li').count(), 12)
     await everywhere('law')
     await order.locator('text=suspend').click()
