@@ -771,6 +771,9 @@ func TestNoWayBack(t *testing.T) {
 		if s, err = New(s.dir, o); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.VerifyPrepared(t.Context(), kept.Name, func(d *Damage) { t.Errorf("the interrupted change is damage: %v", d) }, func(int64) {}); err != nil {
+			t.Error(err)
+		}
 		if err := s.Discard(kept.Name); !errors.Is(err, errBegun) {
 			t.Errorf("the change is discarded: %v", err)
 		}

@@ -37,10 +37,21 @@ type Checked struct {
 // each change, and advance with the number of bytes read. It returns an error only if reading
 // itself fails.
 func (s *Store) Verify(ctx context.Context, name argus.FileName, report func(*Damage), advance func(bytes int64)) (*Checked, error) {
+	return s.verify(ctx, name, tableFile, report, advance)
+}
+
+// VerifyPrepared is like Verify, but for the original as it will be after the prepared change.
+// If a commit of the change was interrupted, the keys that it removes may already be gone from
+// the original as it was before.
+func (s *Store) VerifyPrepared(ctx context.Context, name argus.FileName, report func(*Damage), advance func(bytes int64)) (*Checked, error) {
+	return s.verify(ctx, name, nextFile, report, advance)
+}
+
+func (s *Store) verify(ctx context.Context, name argus.FileName, table string, report func(*Damage), advance func(bytes int64)) (*Checked, error) {
 	v := verifying{ctx: ctx, s: s, report: report, advance: advance, leaves: newTree()}
-	t, f, err := s.openTable(name, tableFile)
+	t, f, err := s.openTable(name, table)
 	if errors.Is(err, argus.ErrNotFound) {
-		err = &Damage{TableFile(name), -1, "the table of the original is missing"}
+		err = &Damage{fileOf(name, table), -1, "the table of the original is missing"}
 	}
 	if err != nil {
 		return nil, v.note(err)
@@ -49,6 +60,9 @@ func (s *Store) Verify(ctx context.Context, name argus.FileName, report func(*Da
 	v.t = t
 	advance(t.length)
 	v.checked = Checked{Size: t.size, Spans: t.spans, State: t.state(), Files: []string{TableFile(name), DataFile(name)}}
+	if table != tableFile {
+		v.checked.Files = append(v.checked.Files, fileOf(name, table))
+	}
 	for _, step := range []func() error{v.data, v.rest, v.judge} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("verify original %s: %w", name, err)

@@ -1144,7 +1144,14 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 			return files, nil
 		}
 	}
-	checked, err := store.Verify(v.ctx, c.File, func(d *original.Damage) { say(d.File, d.Offset, "%s", d.Problem) }, func(n int64) {
+	becomes, ordered := v.becomes[c.File]
+	state, waits := store.Prepared(c.File)
+	waits = waits && ordered && state == becomes
+	verify := store.Verify
+	if waits {
+		verify = store.VerifyPrepared
+	}
+	checked, err := verify(v.ctx, c.File, func(d *original.Damage) { say(d.File, d.Offset, "%s", d.Problem) }, func(n int64) {
 		v.advance(n)
 		v.result.Bytes += n
 	})
@@ -1157,15 +1164,13 @@ func (v *verifier) original(store *original.Store, c claim) ([]string, error) {
 	if sound && checked.Root != c.Root {
 		say(table, 32, "the original has the root %s, but its record claims %s", checked.Root, c.Root)
 	}
-	switch becomes, ordered := v.becomes[c.File]; {
+	switch {
+	case waits:
+		v.report(Finding{File: layout.Originals + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery, Note: true,
+			Problem: "the original does not yet match a sealed amendment; the amendment is completed the next time the store is opened for writing"})
 	case ordered && checked.State == becomes:
 	case ordered:
-		f := Finding{File: layout.Originals + "/" + table, Offset: -1, First: c.seq, Last: c.seq, Delivery: c.delivery}
-		f.Problem = "the original differs from the state that a sealed amendment orders"
-		if state, waits := store.Prepared(c.File); waits && state == becomes {
-			f.Note, f.Problem = true, "the original does not yet match a sealed amendment; the amendment is completed the next time the store is opened for writing"
-		}
-		v.report(f)
+		say(table, -1, "the original differs from the state that a sealed amendment orders")
 	default:
 		for _, s := range checked.Spans {
 			say(table, -1, "bytes %d to %d of the original are %s, but no record orders this", s.From, s.To, s.State)
